@@ -1,0 +1,1 @@
+"""Scripts that measure, and RESULTS.md with what they printed."""

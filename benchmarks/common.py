@@ -1,0 +1,134 @@
+"""Pictures, classical rivals and tables that the benchmarks share."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import dip_lite as dip
+
+PAPER = Path(os.environ.get("DIP_LITE_PAPER", "../shared/data/paper"))  # the paper's own pictures
+PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")
+
+
+def noisy_pair(name: str, sigma: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """(clean, noisy) of a named picture; F16 at σ = 25 is the authors' own noisy file."""
+    if name == "F16":
+        x_true = dip.load(PAPER / "F16.png")
+        if round(sigma * 255) == 25 and seed == 0:
+            return x_true, dip.load(PAPER / "F16_noisy25.png")
+    else:
+        x_true = dip.sample(name)
+    return x_true, dip.add_noise(x_true, sigma, seed=seed)
+
+
+def _array(x: Tensor) -> np.ndarray:
+    return x[0].permute(1, 2, 0).numpy().astype(np.float64)
+
+
+def _best(
+    x_true: Tensor, tries: Iterable[tuple[str, Callable[[], np.ndarray]]]
+) -> tuple[float, str]:
+    """PSNR and setting of the try nearest to the clean picture: an oracle's choice."""
+    clean = _array(x_true)
+    scores = [
+        (10 * np.log10(1 / np.mean((np.clip(run(), 0, 1) - clean) ** 2)), how) for how, run in tries
+    ]
+    return max(scores)
+
+
+def classical(x_true: Tensor, x0: Tensor, sigma: float) -> dict[str, tuple[float, str]]:
+    """PSNR of scikit-image's denoisers, each at its best setting for this very picture."""
+    from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
+
+    noisy = _array(x0)
+
+    def tv(weight: float) -> Callable[[], np.ndarray]:
+        return lambda: denoise_tv_chambolle(noisy, weight=weight, channel_axis=-1)
+
+    def nlm(size: int, distance: int, h: float) -> Callable[[], np.ndarray]:
+        return lambda: denoise_nl_means(
+            noisy,
+            patch_size=size,
+            patch_distance=distance,
+            h=h * sigma,
+            sigma=sigma,
+            fast_mode=True,
+            channel_axis=-1,
+        )
+
+    def wavelet(method: str, ycbcr: bool) -> Callable[[], np.ndarray]:
+        return lambda: denoise_wavelet(
+            noisy,
+            sigma=sigma,
+            method=method,
+            convert2ycbcr=ycbcr,
+            rescale_sigma=True,
+            channel_axis=-1,
+        )
+
+    weights = (0.08, 0.1, 0.12, 0.15, 0.2, 0.3)
+    shapes = ((3, 6), (5, 6), (5, 11))
+    return {
+        "TV": _best(x_true, [(f"weight {w}", tv(w)) for w in weights]),
+        "NLM": _best(
+            x_true,
+            [
+                (f"patch {p}, distance {d}, h {h}σ", nlm(p, d, h))
+                for p, d in shapes
+                for h in (0.3, 0.4, 0.5, 0.6)
+            ],
+        ),
+        "wavelet": _best(
+            x_true,
+            [
+                (f"{m}, {'YCbCr' if y else 'RGB'}", wavelet(m, y))
+                for m in ("BayesShrink", "VisuShrink")
+                for y in (True, False)
+            ],
+        ),
+    }
+
+
+def machine() -> str:
+    """One line: processor, cores, versions."""
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        text = info.read_text()
+        names = [line.split(":")[1].strip() for line in text.splitlines() if "model name" in line]
+        processor = names[0] if names else processor
+        known = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
+        processor += ", " + next((flag for flag in known if flag in text), "no AVX2")
+    return (
+        f"{processor}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
+        f"{platform.system()}, Python {platform.python_version()}, PyTorch {torch.__version__}, "
+        f"dip_lite {dip.__version__}"
+    )
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def publish(section: str, text: str, write: str | None) -> None:
+    """Prints a section; with `write`, also puts it between its markers in that file."""
+    print(text, flush=True)
+    if write is None:
+        return
+    begin, end = f"<!-- {section}:begin -->", f"<!-- {section}:end -->"
+    path = Path(write)
+    page = path.read_text()
+    if begin not in page or end not in page:
+        sys.exit(f"{write} has no markers {begin} and {end}.")
+    before, after = page.split(begin)[0], page.split(end)[1]
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")

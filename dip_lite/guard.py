@@ -1,0 +1,96 @@
+"""A way back when a step goes wrong.
+
+Now and then a fit spikes: the loss jumps, or an energy gives NaN. The guard looks at every loss
+before its gradient is used, and keeps a copy of weights and optimiser taken while all was well:
+
+    guard = Guard(net, optimiser)
+    if fault := guard.fault(loss):       # a sentence, or "" when the loss is sound
+        guard.go_back()                  # weights, moments and all; the pace is halved
+    else:
+        guard.keep(loss)                 # a copy now and then
+        loss.backward(); optimiser.step()
+
+A jump is a loss above 10^½ of its running mean: for a squared error, 5 dB (the authors' own limit).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+JUMP = 10**0.5  # 5 dB in a squared error
+EVERY = 20  # steps between copies; a copy costs about a hundredth of a step
+YOUNG = 20  # steps at the start in which only NaN is a fault: a young loss may leap about
+TRIES = 5  # returns in a row before giving up
+
+
+class FitError(RuntimeError):
+    """The fit cannot go on; the message is one sentence for the user."""
+
+
+class Guard:
+    """Remembers the last good weights and optimiser of one run; see the module's text."""
+
+    def __init__(self, net: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        self.net, self.optimiser = net, optimiser
+        self.good: dict[str, Any] = {}
+        self.mean = math.nan  # running mean of the losses
+        self.seen = 0
+        self.returns = 0  # in a row
+
+    def fault(self, loss: float) -> str:
+        """What is wrong with this loss, as a phrase; empty when nothing is."""
+        if not math.isfinite(loss):
+            return f"the loss became {loss}"
+        if self.seen >= YOUNG and loss > self.mean + (JUMP - 1) * abs(self.mean):
+            return f"the loss jumped from {self.mean:.3g} to {loss:.3g}"
+        return ""
+
+    def keep(self, loss: float) -> None:
+        """Counts a sound loss, and copies the state it was computed with every 20 steps."""
+        if self.seen % EVERY == 0:
+            self.good = self._copy()
+        self.mean = loss if self.seen == 0 else 0.9 * self.mean + 0.1 * loss
+        self.good.setdefault("mean", self.mean)  # by which the copy's own loss is no jump
+        self.seen += 1
+        self.returns = 0
+
+    def go_back(self, why: str, energy: str) -> None:
+        """Puts weights and optimiser back to the last good copy and halves the pace.
+
+        Raises:
+            FitError: after five returns in a row, or when there is nothing to return to.
+        """
+        self.returns += 1
+        if not self.good or self.returns > TRIES:
+            again = f" {self.returns} times in a row" if self.returns > 1 else ""
+            raise FitError(
+                f"The fit cannot go on: {why} in the energy {energy!r}{again}; "
+                "look for a division by zero, a logarithm or a root in it."
+            )
+        self.mean = self.good["mean"]
+        self.net.load_state_dict(self.good["net"])
+        # load_state_dict keeps the tensors it is given, so it gets copies of its own
+        self.optimiser.load_state_dict(copy.deepcopy(self.good["optimiser"]))
+        for group in self.optimiser.param_groups:
+            group["lr"] *= 0.5**self.returns
+
+    def state(self) -> dict[str, Any]:
+        """All of it, for a run record."""
+        names = ("good", "mean", "seen", "returns")
+        return {name: copy.deepcopy(getattr(self, name)) for name in names}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        for name, value in state.items():
+            setattr(self, name, copy.deepcopy(value))
+
+    def _copy(self) -> dict[str, Any]:
+        return {
+            "net": {k: v.detach().clone() for k, v in self.net.state_dict().items()},
+            "optimiser": copy.deepcopy(self.optimiser.state_dict()),
+        }

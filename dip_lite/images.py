@@ -1,0 +1,258 @@
+"""Pictures in, pictures out.
+
+Everywhere in this package a picture is one tensor of shape (1, C, H, W), float32 in [0, 1], with
+C = 1 (grey) or 3 (RGB). This room makes one out of whatever people have (`decode` says how), and
+writes it back:
+
+    x = load("photo.jpg")                # or an array, a tensor, a PIL image
+    save(x, "photo.png")
+    padded, size = pad_reflect(x, 32)    # crop(padded, size) gives x again
+
+What cannot be read or written raises `PictureError`: one sentence for the user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .decode import MAX_PIXELS, MAX_SIDE, MIN_SIDE, PictureError, PictureWarning, decode
+from .decode import name_of as _name
+from .decode import reason as _reason
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = [
+    "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "SAMPLES", "PictureError", "PictureWarning",
+    "atomic_write", "check_same_size", "check_writable", "crop", "load", "match_channels",
+    "pad_reflect", "sample", "save", "to_pil", "to_uint8",
+]  # fmt: skip
+
+# What `save` writes, by suffix, with the settings that lose least.
+_WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"lossless": True}),
+    ".tif": ("TIFF", {}),
+    ".tiff": ("TIFF", {}),
+    ".bmp": ("BMP", {}),
+}
+
+# The photographs inside scikit-image's wheel, colour first; its other pictures are downloads.
+SAMPLES: tuple[str, ...] = tuple(
+    "astronaut chelsea coffee rocket motorcycle_left hubble_deep_field retina ihc "
+    "camera coins moon brick grass gravel cell page".split()
+)
+
+
+def load(source: str | os.PathLike[str] | Image.Image | np.ndarray | Tensor) -> Tensor:
+    """A checked picture from a file, a PIL image, an array or a tensor.
+
+    Args:
+        source: a path; a PIL image; an array (H, W) or (H, W, C) of uint8, uint16, bool, or floats
+            in [0, 1]; a tensor (H, W), (C, H, W) or (1, C, H, W) of the same kinds. C is 1, 3 or 4.
+
+    Returns:
+        (1, C, H, W) float32 in [0, 1] on the CPU, C = 1 for grey and 3 for colour; a fresh copy.
+
+    Raises:
+        PictureError: for any input that is not a picture between 16 and 4096 pixels a side.
+
+    >>> load(np.full((16, 24), 255, np.uint8)).shape
+    torch.Size([1, 1, 16, 24])
+    """
+    values, frames = decode(source)
+    if frames > 1:
+        message = f"{_name(source)} has {frames} frames; only the first is used."
+        warnings.warn(message, PictureWarning, stacklevel=2)
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]  # (1, C, H, W)
+
+
+def sample(name: str) -> Tensor:
+    """One of scikit-image's bundled photographs, without a download; `SAMPLES` lists the names.
+
+    >>> sample("coffee").shape
+    torch.Size([1, 3, 400, 600])
+    """
+    if name not in SAMPLES:
+        raise PictureError(f"{name!r} is not a sample picture: choose from {', '.join(SAMPLES)}.")
+    import skimage
+
+    folder = Path(skimage.__file__).parent / "data"
+    found = [*folder.glob(f"{name}.*"), folder / name]
+    return load(found[0])
+
+
+# --- writing
+
+
+def to_uint8(x: Tensor) -> np.ndarray:
+    """(1, C, H, W) in [0, 1] -> rounded bytes (H, W) or (H, W, 3); values outside are clamped.
+
+    >>> to_uint8(torch.tensor([0.0, 0.2, 1.0]).view(1, 1, 1, 3)).tolist()
+    [[0, 51, 255]]
+    """
+    if x.ndim != 4 or x.shape[0] != 1 or x.shape[1] not in (1, 3):
+        raise PictureError(f"The tensor has shape {tuple(x.shape)}: expected (1, 1 or 3, H, W).")
+    bad = x.numel() - int(torch.isfinite(x).sum())
+    if bad:
+        raise PictureError(f"The tensor has {bad} values that are NaN or infinite: not a picture.")
+    scaled = x.detach()[0].float().clamp(0, 1).mul(255).round()
+    values = scaled.to(torch.uint8).permute(1, 2, 0).cpu().numpy()  # (H, W, C)
+    return np.ascontiguousarray(values[..., 0] if values.shape[2] == 1 else values)
+
+
+def to_pil(x: Tensor) -> Image.Image:
+    """The PIL image (mode L or RGB) of a picture."""
+    from PIL import Image
+
+    return Image.fromarray(to_uint8(x))
+
+
+def save(x: Tensor, path: str | os.PathLike[str]) -> None:
+    """Writes a picture, 8 bits a channel, in the format of the suffix: whole, or not at all.
+
+    Raises:
+        PictureError: unknown suffix, no such folder, no permission, a full disk.
+    """
+    kind, options = _writer(path)
+    memory = io.BytesIO()
+    try:
+        to_pil(x).save(memory, kind, **options)
+    except (OSError, KeyError) as error:  # a Pillow built without this format
+        raise PictureError(f"{_name(path)} cannot be encoded as {kind}: use .png.") from error
+    atomic_write(path, memory.getvalue())
+
+
+def check_writable(path: str | os.PathLike[str], picture: bool = True) -> None:
+    """Raises now what writing `path` would raise after a minute of work.
+
+    Args:
+        path: the file to be written later; nothing is left there and nothing is overwritten.
+        picture: also check that `save` knows the suffix; False for a report or another file.
+    """
+    if picture:
+        _writer(path)
+    _write(path, b"", keep=False)
+
+
+def atomic_write(path: str | os.PathLike[str], data: bytes, sync: bool = False) -> None:
+    """Puts `data` at `path` in one move: a reader sees the old file or the new one, never half.
+
+    Args:
+        path: the file; its folder must exist. A link is followed, not replaced.
+        data: the whole content.
+        sync: wait until the disk has it, so that it outlives a power cut too.
+
+    Raises:
+        PictureError: it could not be written; the old file, if any, is untouched.
+    """
+    _write(path, data, sync=sync)
+
+
+def _write(
+    path: str | os.PathLike[str], data: bytes, sync: bool = False, keep: bool = True
+) -> None:
+    try:
+        target = Path(os.path.realpath(path))
+        _check_target(target, _name(path))
+        draft = target.with_name(f".dip-{secrets.token_hex(6)}.tmp")  # same disk, so replace is one
+        try:
+            with open(draft, "xb") as file:
+                file.write(data)
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+            if keep:
+                os.replace(draft, target)
+        finally:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+    except PictureError:
+        raise
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{_name(path)} cannot be written ({_reason(error)}).") from error
+
+
+def _check_target(target: Path, name: str) -> None:
+    """Replacing a folder, or as root /dev/null, would be worse than any error."""
+    folder = target.parent
+    if target.is_dir():
+        raise PictureError(f"{name} is a folder: give the name of a file in it.")
+    if target.exists() and not target.is_file():
+        raise PictureError(f"{name} is a pipe or a device: give the name of a file.")
+    if not folder.is_dir():
+        why = "is not a folder" if folder.exists() else "does not exist"
+        raise PictureError(f"{name} cannot be written: {_name(folder)} {why}.")
+
+
+def _writer(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    suffix = Path(path).suffix.lower()
+    if suffix not in _WRITERS:
+        came = f"has the suffix {_name(suffix)}" if suffix else "has no suffix"
+        raise PictureError(f"{_name(path)} {came}: give one of {', '.join(_WRITERS)}.")
+    return _WRITERS[suffix]
+
+
+# --- shapes
+
+
+def check_same_size(x: Tensor, x_true: Tensor, what: str = "reference") -> None:
+    """Raises PictureError, giving both sizes, when `x_true` (the `what`) is of another size."""
+    (h, w), (h_true, w_true) = x.shape[-2:], x_true.shape[-2:]
+    if (h, w) != (h_true, w_true):
+        both = f"the {what} is {w_true}×{h_true} pixels (W×H) and the picture {w}×{h}"
+        raise PictureError(f"The sizes differ, {both}: give a {what} of the picture's size.")
+
+
+def match_channels(x: Tensor, like: Tensor) -> Tensor:
+    """`x` with as many channels as `like`: grey is repeated, RGB becomes its Rec. 601 luma.
+
+    >>> red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    >>> match_channels(red, like=torch.zeros(1, 1, 8, 8))
+    tensor([[[[0.2990]]]])
+    """
+    if x.shape[1] == like.shape[1]:
+        return x
+    if x.shape[1] == 1:
+        return x.repeat(1, like.shape[1], 1, 1)
+    luma = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # ITU-R BT.601
+    return (x * luma).sum(1, keepdim=True)
+
+
+def pad_reflect(x: Tensor, multiple: int, least: int = 1) -> tuple[Tensor, tuple[int, int]]:
+    """Pads right and bottom by reflection to multiples of `multiple`, at least `least` of them.
+
+    The reflection goes to and fro as often as needed (torch's own stops at one side's length).
+
+    Returns:
+        the padded picture, and the (H, W) that `crop` needs to undo it.
+
+    >>> x = torch.tensor([[1.0, 2.0, 3.0]]).view(1, 1, 1, 3)
+    >>> pad_reflect(x, 8)[0][0, 0, 0]
+    tensor([1., 2., 3., 2., 1., 2., 3., 2.])
+    """
+    h, w = x.shape[-2:]
+    for dim, side in ((-2, h), (-1, w)):
+        length = max(-(-side // multiple), least) * multiple
+        if length > side:
+            period = max(2 * (side - 1), 1)  # 0 1 2 3 2 1 | 0 1 2 3 ...
+            index = torch.arange(length, device=x.device) % period
+            x = x.index_select(dim, torch.where(index < side, index, period - index))
+    return x, (h, w)
+
+
+def crop(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """The top left (H, W) of a picture: undoes `pad_reflect`."""
+    return x[..., : size[0], : size[1]]

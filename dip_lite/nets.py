@@ -1,0 +1,144 @@
+"""The hourglass of the paper, whole and light.
+
+A network f_θ here is an encoder-decoder: at each scale a `down` half halves the picture, an `up`
+half doubles it again, and a thin `skip` branch hands detail across (paper, supplementary Fig. 21):
+
+    z ──down──┬──────────── up ── x̂            one scale, drawn once;
+              down ─┬── up                     the next scale hangs
+                    …                          between its halves
+
+`Hourglass` describes one by its channels per scale, `build` makes it:
+
+    net = build(Hourglass(channels=(32,) * 5, finish=16), c_in=8, c_out=3)
+    x = net(torch.randn(1, 8, 128, 128))      # (1, 3, 256, 256): twice z, in [0, 1]
+
+With `finish` = 0 it is the authors' network, as wide as z and as high. With `finish` > 0 the scales
+work at half the picture's resolution and one light stage ends at full resolution: there a channel
+costs four times as much, and noise is the only thing that lives there. Source: Ulyanov, Vedaldi and
+Lempitsky, "Deep Image Prior" (CVPR 2018), and the settings of their public code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SLOPE = 0.2  # of every LeakyReLU (authors' code)
+
+
+@dataclass(frozen=True)
+class Hourglass:
+    """A network's description; `build` turns it into a module.
+
+    Raises:
+        ValueError: from the constructor, with what came and what was expected.
+    """
+
+    channels: tuple[int, ...] = (128,) * 5  # per scale, first the finest (authors' default)
+    skip: int = 4  # channels of each skip branch; 0 for none (authors' default)
+    upsample: str = "bilinear"  # or "nearest"
+    padding: str = "reflect"  # of every convolution, or "zeros"
+    finish: int = 0  # channels of the light full-resolution stage; 0: none, z is of full size
+
+    def __post_init__(self) -> None:
+        if not self.channels or min(self.channels) < 1:
+            raise ValueError(f"channels must be one positive number a scale, got {self.channels}")
+        if self.skip < 0 or self.finish < 0:
+            raise ValueError(f"skip and finish must be ≥ 0, got {self.skip} and {self.finish}")
+        if self.upsample not in ("nearest", "bilinear"):
+            raise ValueError(f"upsample must be nearest or bilinear, got {self.upsample!r}")
+        if self.padding not in ("zeros", "reflect"):
+            raise ValueError(f"padding must be zeros or reflect, got {self.padding!r}")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the picture to one of z, along each side."""
+        return 2 if self.finish else 1
+
+    @property
+    def multiple(self) -> int:
+        """What the picture's sides must be a multiple of (the engine pads to it)."""
+        return self.stride * 2 ** len(self.channels)
+
+
+def build(shape: Hourglass, c_in: int, c_out: int) -> nn.Module:
+    """A freshly initialised network from (1, c_in, H/stride, W/stride) to (1, c_out, H, W).
+
+    Draws its weights from PyTorch's global generator, as layers do; `fit` seeds that for the time
+    of the call.
+    """
+    body = Scale(shape, 0, c_in)
+    wide = shape.channels[0]
+    if shape.finish:
+        head: nn.Module = Finish(wide, shape.finish, c_out, shape)
+    else:
+        head = _conv(wide, c_out, 1, shape)
+    return nn.Sequential(body, head, nn.Sigmoid())
+
+
+def _conv(c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size, or halves it with stride 2."""
+    mode: Any = shape.padding if size > 1 else "zeros"
+    return nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, padding_mode=mode)
+
+
+def _block(c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, LeakyReLU: the brick of the paper's figure."""
+    conv = _conv(c_in, c_out, size, shape, stride)
+    return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.LeakyReLU(SLOPE, inplace=True))
+
+
+def _double(x: Tensor, mode: str) -> Tensor:
+    """(1, C, H, W) → (1, C, 2H, 2W)"""
+    return F.interpolate(x, scale_factor=2, mode=mode)
+
+
+class Scale(nn.Module):
+    """One scale of the hourglass, with all coarser ones inside it."""
+
+    def __init__(self, shape: Hourglass, index: int, c_in: int) -> None:
+        super().__init__()
+        wide, last = shape.channels[index], index + 1 == len(shape.channels)
+        below = wide if last else shape.channels[index + 1]
+        self.mode = shape.upsample
+        self.skip = _block(c_in, shape.skip, 1, shape) if shape.skip else None
+        self.down = nn.Sequential(
+            _block(c_in, wide, 3, shape, stride=2), _block(wide, wide, 3, shape)
+        )
+        self.deeper = None if last else Scale(shape, index + 1, wide)
+        self.norm = nn.BatchNorm2d(shape.skip + below)
+        self.up = nn.Sequential(
+            _block(shape.skip + below, wide, 3, shape), _block(wide, wide, 1, shape)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.down(x)  # (1, wide, H/2, W/2)
+        if self.deeper is not None:
+            y = self.deeper(y)  # (1, below, H/2, W/2)
+        y = _double(y, self.mode)  # (1, below, H, W)
+        if self.skip is not None:
+            y = torch.cat([self.skip(x), y], dim=1)  # (1, skip + below, H, W)
+        return self.up(self.norm(y))  # (1, wide, H, W)
+
+
+class Finish(nn.Module):
+    """The light last stage: from half the resolution to the picture's own.
+
+    The norm stands before the doubling, where it costs a quarter: repeating every value four times
+    changes neither mean nor variance.
+    """
+
+    def __init__(self, c_in: int, wide: int, c_out: int, shape: Hourglass) -> None:
+        super().__init__()
+        self.narrow = nn.Sequential(_conv(c_in, wide, 1, shape), nn.BatchNorm2d(wide))
+        self.detail = _block(wide, wide, 3, shape)
+        self.colour = _conv(wide, c_out, 1, shape)
+        self.mode = shape.upsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = _double(self.narrow(x), self.mode)  # (1, wide, 2H, 2W)
+        return self.colour(self.detail(y))  # (1, c_out, 2H, 2W)

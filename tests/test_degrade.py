@@ -1,0 +1,161 @@
+"""Each way of spoiling a picture does what it says, repeats, and leaves the global seed alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dip_lite.degrade import (
+    add_noise,
+    drop_pixels,
+    estimate_sigma,
+    jpeg,
+    shuffle_pixels,
+    white_noise,
+)
+from dip_lite.images import sample
+from dip_lite.metrics import psnr
+
+GREY = torch.full((1, 3, 128, 128), 0.5)
+
+RANDOM = {
+    "add_noise": lambda seed: add_noise(GREY, 0.1, seed),
+    "shuffle_pixels": lambda seed: shuffle_pixels(white_noise(GREY, 7), seed),
+    "white_noise": lambda seed: white_noise(GREY, seed),
+    "drop_pixels": lambda seed: drop_pixels(GREY, 0.5, seed)[1],
+}
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_a_seed_repeats_and_another_differs(name: str) -> None:
+    spoil = RANDOM[name]
+    assert torch.equal(spoil(3), spoil(3))
+    assert not torch.equal(spoil(3), spoil(4))
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_the_global_generator_is_left_alone(name: str) -> None:
+    before = torch.get_rng_state()
+    RANDOM[name](0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_noise_has_the_sigma_asked_for() -> None:
+    noise = add_noise(GREY, 25 / 255, clip=False) - GREY
+    assert float(noise.std()) == pytest.approx(25 / 255, rel=0.02)
+    assert abs(float(noise.mean())) < 0.002
+    first, second = noise[0, 0].flatten(), noise[0, 1].flatten()
+    assert abs(float((first * second).mean())) < 0.02 * (25 / 255)  # channels are independent
+
+
+def test_noise_is_clipped_unless_told_otherwise() -> None:
+    assert 0 <= float(add_noise(GREY, 1.0).min()) <= float(add_noise(GREY, 1.0).max()) <= 1
+    assert float(add_noise(GREY, 1.0, clip=False).min()) < 0
+    assert torch.equal(add_noise(GREY, 0), GREY)
+
+
+@pytest.mark.parametrize("sigma", [25, -0.1, 1.5, 1000, float("nan"), float("inf")])
+def test_sigma_outside_the_scale_is_refused(sigma: float) -> None:
+    with pytest.raises(ValueError, match=r"sigma must be in \[0, 1\], got "):
+        add_noise(GREY, sigma)
+
+
+def test_sigma_25_comes_with_advice() -> None:
+    with pytest.raises(ValueError) as caught:
+        add_noise(GREY, 25)
+    assert str(caught.value) == "sigma must be in [0, 1], got 25: divide by 255?"
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "camera", "hubble_deep_field"])
+@pytest.mark.parametrize("sigma", [25, 50])
+def test_sigma_is_estimated_on_clipped_photographs(name: str, sigma: int) -> None:
+    x0 = add_noise(sample(name), sigma / 255)
+    assert estimate_sigma(x0) * 255 == pytest.approx(sigma, rel=0.08)
+
+
+def test_estimate_agrees_with_scikit_image_where_nothing_is_clipped() -> None:
+    pytest.importorskip("pywt")
+    from skimage.restoration import estimate_sigma as theirs
+
+    x0 = add_noise(0.25 + 0.5 * sample("astronaut"), 0.05, clip=False)
+    expected = theirs(x0[0].numpy(), channel_axis=0, average_sigmas=True)
+    assert estimate_sigma(x0) == pytest.approx(expected, rel=0.03)
+
+
+def test_estimate_is_never_nan_nor_negative() -> None:
+    black, white = torch.zeros(1, 1, 16, 16), torch.ones(1, 3, 16, 16)
+    stripes = (torch.arange(64) // 32 % 2).float().expand(1, 1, 64, 64)
+    for flat in (black, white, GREY, stripes):
+        assert estimate_sigma(flat) == 0
+    assert 0.03 < estimate_sigma(add_noise(GREY[..., :16, :16], 0.05)) < 0.07
+
+
+def test_a_black_surround_does_not_hide_the_noise() -> None:
+    x = torch.zeros(1, 1, 128, 128)
+    x[..., 40:90, 40:90] = 0.5
+    assert estimate_sigma(add_noise(x, 0.1)) == pytest.approx(0.1, rel=0.1)
+
+
+def test_jpeg_loses_more_at_lower_quality() -> None:
+    x = sample("coffee")[..., :101, :151]
+    good, bad = jpeg(x, 90), jpeg(x, 10)
+    assert good.shape == bad.shape == x.shape
+    assert good.dtype == torch.float32
+    assert psnr(good, x) > psnr(bad, x) + 5
+    assert psnr(bad, x) > 20
+
+
+def test_jpeg_keeps_grey_grey() -> None:
+    assert jpeg(sample("camera")[..., :64, :64], 50).shape == (1, 1, 64, 64)
+
+
+@pytest.mark.parametrize("quality", [0, 101, -5])
+def test_jpeg_quality_outside_its_range_is_refused(quality: int) -> None:
+    with pytest.raises(ValueError, match=r"quality must be in 1\.\.100, got"):
+        jpeg(GREY, quality)
+
+
+@pytest.mark.parametrize("fraction", [0, 0.1, 0.29, 0.5, 0.9, 0.999999])
+def test_the_asked_share_of_pixels_is_lost(fraction: float) -> None:
+    x = torch.ones(1, 3, 20, 25)
+    x0, mask = drop_pixels(x, fraction)
+    assert mask.shape == (1, 1, 20, 25)
+    assert set(mask.unique().tolist()) <= {0, 1}
+    assert int((mask == 0).sum()) == min(round(fraction * 500), 499)
+    assert torch.equal(x0, mask.expand_as(x))  # every channel, and black where lost
+
+
+@pytest.mark.parametrize("fraction", [1, -0.1, 50, float("nan")])
+def test_a_fraction_that_leaves_nothing_is_refused(fraction: float) -> None:
+    with pytest.raises(ValueError, match=r"fraction must be in \[0, 1\), got"):
+        drop_pixels(GREY, fraction)
+
+
+def test_shuffling_moves_whole_pixels() -> None:
+    x = white_noise(torch.empty(1, 3, 17, 23))
+    shuffled = shuffle_pixels(x)
+    assert shuffled.shape == x.shape
+    pixels = {tuple(p) for p in x[0].flatten(1).T.tolist()}
+    assert {tuple(p) for p in shuffled[0].flatten(1).T.tolist()} == pixels
+    assert not torch.equal(shuffled, x)
+
+
+def test_shuffling_does_not_care_for_memory_layout() -> None:
+    x = white_noise(torch.empty(1, 3, 17, 23))
+    other = x.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(shuffle_pixels(x), shuffle_pixels(other))
+
+
+def test_white_noise_is_uniform() -> None:
+    x = white_noise(GREY)
+    assert x.shape == GREY.shape
+    assert 0 <= float(x.min()) < 0.01 and 0.99 < float(x.max()) <= 1
+    assert float(x.mean()) == pytest.approx(0.5, abs=0.01)
+    assert float(x.std()) == pytest.approx(12**-0.5, rel=0.02)
+
+
+def test_the_input_is_never_changed() -> None:
+    x = white_noise(GREY)
+    kept = x.clone()
+    add_noise(x, 0.1), jpeg(x, 50), drop_pixels(x, 0.5), shuffle_pixels(x), estimate_sigma(x)
+    assert torch.equal(x, kept)

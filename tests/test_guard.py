@@ -1,0 +1,238 @@
+"""A bad step is caught before it is kept, whatever made it bad, and the run goes on from there."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dip_lite.fit import Run, Settings, Task, every, fit
+from dip_lite.guard import EVERY, JUMP, TRIES, YOUNG, FitError, Guard
+from dip_lite.nets import Hourglass, build
+from dip_lite.optim import Muon
+
+SHAPE = Hourglass((6, 6), skip=2, upsample="nearest", padding="zeros")
+ROWS = torch.linspace(0.1, 0.9, 32).view(1, 1, 32, 1).expand(1, 1, 32, 32)
+PICTURE = ROWS + 0.1 * torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(3))
+
+
+def closeness(x: Tensor) -> Tensor:
+    return F.mse_loss(x, PICTURE)
+
+
+def task(energy: Callable[[Tensor], Tensor] = closeness, **settings: Any) -> Task:
+    z = torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+    settings = {"steps": 200} | settings
+    return Task(energy, partial(build, SHAPE, 4, 1), z, (32, 32), Settings(**settings))
+
+
+def failing(*steps: int, fault: float = math.nan) -> Callable[[Tensor], Tensor]:
+    """An energy that gives NaN at these steps, its gradient too."""
+    calls = iter(range(10**6))  # call 0 is the look before the first step
+
+    def sometimes_nan(x: Tensor) -> Tensor:
+        return closeness(x) * (fault if next(calls) in steps else 1)
+
+    return sometimes_nan
+
+
+def held(run: Run) -> dict[str, Tensor]:
+    """Every number that steers the run: weights, and the optimiser's moments."""
+    found = {name: p.detach().clone() for name, p in run.net.named_parameters()}
+    for index, entry in run.optimiser.state_dict()["state"].items():
+        for key, value in entry.items():
+            found[f"{index}.{key}"] = torch.as_tensor(value).clone()
+    return found
+
+
+def paces(run: Run) -> list[float]:
+    return [group["lr"] for group in run.optimiser.param_groups]
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def advance(run: Run, steps: int) -> None:
+    for _ in range(steps):
+        run.advance()
+
+
+# --- in a run
+
+
+@pytest.mark.parametrize("optimiser", ["muon", "adam"])
+@pytest.mark.parametrize("fault", [math.nan, math.inf, -math.inf])
+def test_a_nan_puts_back_the_last_good_copy_to_the_bit(optimiser: str, fault: float) -> None:
+    bad = 2 * EVERY + 7
+    run = Run(task(failing(bad, fault=fault), optimiser=optimiser, lr=0.01), device="cpu")
+    advance(run, 2 * EVERY)
+    good, pace = held(run), paces(run)  # as the copy taken at the next step's start
+    advance(run, 6)
+    assert not same(held(run), good)
+    before = run.snapshot()
+    run.advance()
+    assert run.step == bad
+    assert same(held(run), good)
+    assert paces(run) == [lr / 2 for lr in pace]
+    after = run.snapshot()
+    assert after.restored.startswith(f"step {bad}: the loss became {fault}")
+    assert torch.equal(after.x, before.x) and torch.equal(after.x_avg, before.x_avg)
+    assert after.loss == before.loss and after.variance == before.variance
+    assert run.snapshot().restored == ""  # said once
+
+
+def test_the_copy_is_no_view_of_the_live_weights() -> None:
+    run = Run(task(), device="cpu")
+    advance(run, EVERY)
+    good = held(run)
+    advance(run, EVERY - 1)  # the copy must outlive these in-place updates, twice
+    for _ in range(2):
+        run.guard.go_back("a drill", "closeness")
+        assert same(held(run), good)
+        run.optimiser.step()
+        with torch.no_grad():
+            for p in run.net.parameters():
+                p.add_(1)
+        for entry in run.optimiser.state.values():
+            for value in entry.values():
+                if isinstance(value, Tensor):
+                    value.zero_()
+
+
+def test_a_run_with_a_nan_comes_to_a_sound_end() -> None:
+    snaps = list(fit(task(failing(43)), steps=80, stop=False, schedule=every(1), device="cpu"))
+    said = [s.step for s in snaps if s.restored]
+    assert said == [43]
+    assert all(math.isfinite(s.loss) and torch.isfinite(s.x_avg).all() for s in snaps)
+    assert snaps[-1].why == "steps: 80 made"
+    assert snaps[-1].loss < 0.5 * snaps[20].loss
+    clean = list(fit(task(), steps=80, stop=False, device="cpu"))[-1]
+    assert snaps[-1].loss < 2 * clean.loss
+
+
+def test_the_snapshot_after_the_fault_tells_even_if_it_comes_late() -> None:
+    snaps = list(fit(task(failing(33)), steps=60, stop=False, schedule=every(20), device="cpu"))
+    assert [s.step for s in snaps if s.restored] == [40]
+    assert "step 33" in snaps[2].restored
+
+
+def test_a_spike_of_the_weights_is_caught_before_it_is_kept() -> None:
+    run = Run(task(), device="cpu")
+    advance(run, 70)
+    before, average = run.loss, run.x_avg.clone()
+    with torch.no_grad():
+        for p in run.net.parameters():
+            p.mul_(50)
+    run.advance()
+    assert "the loss jumped from" in run.restored and "step 71" in run.restored
+    assert run.loss == before and torch.equal(run.x_avg, average)
+    advance(run, 1)
+    assert run.loss < JUMP * before
+    assert max(float(p.detach().abs().max()) for p in run.net.parameters()) < 20
+
+
+def test_a_nan_weight_is_cured() -> None:
+    run = Run(task(), device="cpu")
+    advance(run, 50)
+    with torch.no_grad():
+        next(run.net.parameters()).fill_(math.nan)
+    advance(run, 5)
+    assert math.isfinite(run.loss)
+    assert all(torch.isfinite(p).all() for p in run.net.parameters())
+
+
+def always_nan(x: Tensor) -> Tensor:
+    return (x - x).sum() / 0
+
+
+def test_an_energy_that_is_always_nan_is_named() -> None:
+    with pytest.raises(FitError, match="'always_nan'") as caught:
+        list(fit(task(always_nan), steps=50, device="cpu"))
+    assert str(caught.value).splitlines() == [str(caught.value)]
+
+
+def test_an_energy_that_stays_nan_ends_the_run_after_a_few_tries() -> None:
+    run = Run(task(failing(*range(30, 1000))), device="cpu")
+    advance(run, 29 + TRIES)
+    with pytest.raises(FitError, match=f"'sometimes_nan' {TRIES + 1} times in a row"):
+        run.advance()
+    assert all(torch.isfinite(p).all() for p in run.net.parameters())
+
+
+def test_faults_in_a_row_slow_the_run_further_and_a_sound_step_ends_the_row() -> None:
+    run = Run(task(failing(30, 31, 32)), device="cpu")
+    advance(run, 29)
+    pace = paces(run)
+    for returns in (1, 2, 3):
+        run.advance()
+        assert run.guard.returns == returns
+        assert paces(run)[0] < 0.6**returns * pace[0]
+    run.advance()
+    assert run.guard.returns == 0
+
+
+def test_a_run_without_faults_is_never_touched() -> None:
+    snaps = list(fit(task(), steps=120, stop=False, schedule=every(1), device="cpu"))
+    assert not any(s.restored for s in snaps)
+
+
+# --- alone
+
+
+def guard_of(lr: float = 0.02) -> Guard:
+    net = build(SHAPE, 4, 1)
+    return Guard(net, Muon(net, lr))
+
+
+def test_a_jump_is_judged_by_its_factor_and_only_after_the_start() -> None:
+    guard = guard_of()
+    for _ in range(YOUNG):
+        assert not guard.fault(100 * JUMP)  # a young loss may leap about
+        guard.keep(1.0)
+    assert not guard.fault(0.99 * JUMP)
+    assert "jumped from 1 to 3.2" in guard.fault(3.2)
+    assert guard.fault(math.nan) and guard.fault(math.inf)
+
+
+def test_losses_below_zero_have_jumps_too() -> None:
+    guard = guard_of()
+    for _ in range(YOUNG):
+        guard.keep(-1.0)
+    assert not guard.fault(-0.5) and not guard.fault(-5.0)
+    assert guard.fault(JUMP)
+
+
+def test_the_copys_own_loss_is_no_jump_when_it_comes_again() -> None:
+    guard = guard_of()
+    for _ in range(EVERY + 1):
+        guard.keep(1.0)  # the last of them with a copy
+    for _ in range(EVERY - 2):
+        guard.keep(0.01)  # then a steep fall
+    assert guard.fault(1.0)
+    guard.go_back("the loss became nan", "E")
+    assert not guard.fault(1.0)
+
+
+def test_with_nothing_to_go_back_to_it_says_so() -> None:
+    with pytest.raises(FitError, match="'E'"):
+        guard_of().go_back("the loss became nan", "E")
+
+
+def test_its_state_survives_a_record() -> None:
+    run = Run(task(), device="cpu")
+    advance(run, 30)
+    kept = copy.deepcopy(run.guard.state())
+    other = Run(task(), device="cpu")
+    other.guard.load(kept)
+    assert other.guard.fault(100.0) == run.guard.fault(100.0) != ""
+    other.guard.go_back("a drill", "closeness")
+    run.guard.go_back("a drill", "closeness")
+    assert same(held(run), held(other))
