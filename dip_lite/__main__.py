@@ -90,6 +90,8 @@ def denoise(context: click.Context, picture: str, output: str, **options: Any) -
     """
     if options["seconds"] is not None and options["steps"] is not None:
         raise click.UsageError("give --seconds or --steps, not both")
+    if options["seconds"] is not None and not options["seconds"] >= 0:
+        raise click.UsageError(f"--seconds must be a number ≥ 0, got {options['seconds']}")
     if options["record"] and options["resume"]:
         raise click.UsageError("give --record for a new run or --resume for an old one, not both")
     given = {

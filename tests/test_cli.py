@@ -77,14 +77,14 @@ def test_writes_a_png_of_the_inputs_size_and_a_report(pictures, capsys):
 
 
 def test_the_tiny_preset_cleans(pictures):
-    """Margin: +5.3 to +6.3 dB over seeds 0–4 on this picture; 3 asked."""
+    """Margin: +8.9 to +9.3 dB over seeds 0–4 on this picture; 7 asked."""
     assert run(
         *("denoise", pictures / "noisy.png", "-o", pictures / "out.png", "--preset", "tiny"),
         *("--sigma", 25, "--reference", pictures / "clean.png"),
         *("--report", pictures / "r.json"),
     ) == 0  # fmt: skip
     told = json.loads((pictures / "r.json").read_text())
-    assert told["psnr"] > told["psnr_input"] + 3
+    assert told["psnr"] > told["psnr_input"] + 7
 
 
 def test_sigma_is_estimated_when_absent_and_may_be_a_fraction(pictures):
