@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import dip_lite as dip
+from dip_lite.images import atomic_write
 
 PAPER = Path(os.environ.get("DIP_LITE_PAPER", "../shared/data/paper"))  # the paper's own pictures
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")
@@ -120,15 +121,22 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
+def markers(section: str, write: str | None) -> tuple[str, str]:
+    """The two lines between which a section stands; ends the script if the file lacks them."""
+    begin, end = f"<!-- {section}:begin -->", f"<!-- {section}:end -->"
+    if write is not None:
+        page = Path(write).read_text("utf-8")
+        if begin not in page or end not in page:
+            sys.exit(f"{write} has no markers {begin} and {end}.")
+    return begin, end
+
+
 def publish(section: str, text: str, write: str | None) -> None:
     """Prints a section; with `write`, also puts it between its markers in that file."""
     print(text, flush=True)
     if write is None:
         return
-    begin, end = f"<!-- {section}:begin -->", f"<!-- {section}:end -->"
-    path = Path(write)
-    page = path.read_text()
-    if begin not in page or end not in page:
-        sys.exit(f"{write} has no markers {begin} and {end}.")
+    begin, end = markers(section, write)
+    page = Path(write).read_text("utf-8")
     before, after = page.split(begin)[0], page.split(end)[1]
-    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    atomic_write(write, f"{before}{begin}\n{text}\n{end}{after}".encode())

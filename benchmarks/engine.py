@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 
-from .common import machine, publish, table
+from .common import machine, markers, publish, table
 
 STEP = """
 import json, sys, time, contextlib
@@ -67,6 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", help="also put the table between the markers of this file")
     options = parser.parse_args()
+    markers("engine", options.write)  # before an hour is spent
     rows = []
 
     def compare(what: str, a: tuple, b: tuple, scale: float = 1.0, rounds: int = 3) -> None:

@@ -6,6 +6,7 @@ once the best picture so far is written.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import warnings
@@ -64,18 +65,24 @@ def cli() -> None:
 @click.option("--steps", type=click.IntRange(min=0), help="Or make at most so many steps.")
 @click.option(
     "--preset",
+    type=click.Choice(PRESETS),
     default="fast",
     show_default=True,
-    metavar="|".join(PRESETS),
     help="fast: a minute on two cores. paper: the authors' network, hours. tiny: for tests.",
 )
 @click.option(
     "--energy",
-    metavar="|".join(ENERGIES),
+    type=click.Choice(ENERGIES),
     help="recorrupted: best for white noise. mse: the paper's own. [default: the preset's]",
 )
 @click.option("--no-stop", is_flag=True, help="Do not stop by itself; use the whole budget.")
-@click.option("--seed", default=0, show_default=True, help="Another seed is another run.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Another seed is another run.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--reference", type=click.Path(), help="The clean picture, to measure against.")
 @click.option("--record", type=click.Path(), help="Keep the run in this new folder.")
@@ -90,8 +97,8 @@ def denoise(context: click.Context, picture: str, output: str, **options: Any) -
     """
     if options["seconds"] is not None and options["steps"] is not None:
         raise click.UsageError("give --seconds or --steps, not both")
-    if options["seconds"] is not None and not options["seconds"] >= 0:
-        raise click.UsageError(f"--seconds must be a number ≥ 0, got {options['seconds']}")
+    if options["seconds"] is not None and not math.isfinite(options["seconds"]):
+        raise click.UsageError(f"--seconds must be a number, got {options['seconds']}")
     if options["record"] and options["resume"]:
         raise click.UsageError("give --record for a new run or --resume for an old one, not both")
     given = {
@@ -107,11 +114,18 @@ def denoise(context: click.Context, picture: str, output: str, **options: Any) -
 
 
 @cli.command(context_settings=CONTEXT)
-@click.option("--seconds", default=60.0, show_default=True, help="Fit for so long at most.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 86400),
+    default=60.0,
+    show_default=True,
+    help="Fit for so long at most.",
+)
 @click.option("--sample", "name", default="chelsea", show_default=True, help="Which photograph.")
 @click.option("--output", default="outputs", show_default=True, help="Folder for the results.")
-@click.option("--preset", default="fast", show_default=True, metavar="|".join(PRESETS))
-def demo(seconds: float, name: str, output: str, preset: str) -> None:
+@click.option("--preset", type=click.Choice(PRESETS), default="fast", show_default=True)
+@click.pass_context
+def demo(context: click.Context, seconds: float, name: str, output: str, preset: str) -> None:
     """Adds noise to a bundled photograph, removes it, and shows how.
 
     Writes noisy.png, clean.png, side_by_side.png, curve.png, snapshots.png, learning.webp and
@@ -119,7 +133,10 @@ def demo(seconds: float, name: str, output: str, preset: str) -> None:
     """
     from .demo import run_demo
 
-    click.echo(run_demo(sample(name), name, seconds, Path(output), preset))
+    text, why = run_demo(sample(name), name, seconds, Path(output), preset)
+    click.echo(text)
+    if why.startswith("interrupted"):
+        context.exit(130)
 
 
 @cli.command(context_settings=CONTEXT)

@@ -20,8 +20,10 @@ from .record import Record
 SIGMA = 25 / 255  # the noise of the paper's own denoising examples
 
 
-def run_demo(x_true: Tensor, name: str, seconds: float, folder: Path, preset: str) -> str:
-    """Spoils and restores one photograph into `folder`; returns a text that says what to look at.
+def run_demo(
+    x_true: Tensor, name: str, seconds: float, folder: Path, preset: str
+) -> tuple[str, str]:
+    """Spoils and restores one photograph into `folder`; returns what to tell and why it ended.
 
     Raises:
         PictureError, ValueError: the folder cannot be made or written.
@@ -58,7 +60,8 @@ def run_demo(x_true: Tensor, name: str, seconds: float, folder: Path, preset: st
     record.contact_sheet(folder / "snapshots.png")
     for suffix in ("webp", "gif"):
         record.animate(folder / f"learning.{suffix}")
-    return (
+    text = (
         f"{result.sentence()}\nLook into {folder}/: side_by_side.png first, then learning.webp "
         "(the fit, snapshot by snapshot), curve.png and snapshots.png."
     )
+    return text, result.why

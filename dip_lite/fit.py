@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import hardware
@@ -31,6 +32,7 @@ from .optim import Muon
 from .stopping import Patience
 
 Energy = Callable[[Tensor], Tensor]
+Place = tuple[slice, slice]  # rows and columns
 Schedule = Callable[[int, float], bool]  # (step, seconds) → whether a snapshot is taken
 
 
@@ -93,6 +95,15 @@ class Task:
         if isinstance(self.reg, float) and self.reg == 0:
             return self.z, self.energy
         return self.z + self.reg * randn(self.z.shape, rng), self.energy
+
+    @property
+    def parts(self) -> int:
+        """In how many parts the picture is fitted, one a step; here it is one whole."""
+        return 1
+
+    def part(self, step: int) -> tuple[Task, Place]:
+        """The task of one step, and the rows and columns of the picture that it is about."""
+        return self, (slice(0, self.size[0]), slice(0, self.size[1]))
 
     def to(self, device: torch.device) -> Task:
         """A shallow copy whose tensors live on `device`."""
@@ -177,9 +188,11 @@ class Run:
         self.step, self.seconds, self.loss = 0, 0.0, math.nan
         self.restored = ""
         with torch.no_grad():
-            x, energy = self._output(self.rng.get_state())
+            x, energy, _ = self._output(self.rng.get_state())
             self.loss = self._judge(energy, x).item()
-        self.x, self.x_avg, self.best, self.best_step = x, x.clone(), x, 0
+        if self.task.parts > 1 and self.task.x0 is not None:
+            x = self.task.x0.clone()  # what has not been fitted yet is shown as it came
+        self.x, self.x_avg, self.calm, self.calm_step = x, x.clone(), x, 0
 
     def _optimiser(self) -> torch.optim.Optimizer:
         settings = self.task.settings
@@ -187,15 +200,16 @@ class Run:
             return torch.optim.Adam(self.net.parameters(), lr=settings.lr)
         return Muon(self.net, settings.lr, settings.lr_adam)
 
-    def _output(self, rewind: Tensor | None = None) -> tuple[Tensor, Energy]:
-        """f_θ of this step's input, (1, C, H, W), and this step's energy."""
-        z, energy = self.task.draw(self.rng)
+    def _output(self, rewind: Tensor | None = None) -> tuple[Tensor, Energy, Place]:
+        """f_θ of this step's input, (1, C, h, w), this step's energy, and where x belongs."""
+        part, place = self.task.part(self.step)
+        z, energy = part.draw(self.rng)
         if rewind is not None:
             self.rng.set_state(rewind)
         with hardware.autocast(self.device, self.precision):
             x = self.net(z)
-        height, width = self.task.size
-        return x[..., :height, :width].float(), energy
+        height, width = part.size
+        return x[..., :height, :width].float(), energy, place
 
     def _judge(self, energy: Energy, x: Tensor) -> Tensor:
         """E(x), or one sentence about an energy that cannot be minimised."""
@@ -213,43 +227,74 @@ class Run:
             f"that depends on x, got {came}"
         )
 
-    def advance(self, stop: bool = True) -> None:
-        """Makes one step; a step the guard refuses is taken back, and counts.
-
-        With `stop` the stopping rule picks `best`, otherwise `best` is the moving average.
-        """
+    def advance(self) -> None:
+        """Makes one step; a step the guard refuses is taken back, and counts."""
         start = time.perf_counter()
-        x, energy = self._output()
+        x, energy, place = self._output()
         loss = self._judge(energy, x)
-        value = loss.item()
-        if fault := self.guard.fault(value):
+        value, distance = loss.item(), self._distance(x.detach(), place)
+        fault = self.guard.fault(value, distance)
+        if not fault:
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            fault = self._gradient_fault()
+        if fault:
             self.guard.go_back(fault, self._energy_name())
             self.restored = f"step {self.step + 1}: {fault}; put back to the last good copy"
         else:
-            self.guard.keep(value)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            self.guard.keep(value, distance)
             self.optimiser.step()
-            self._observe(x.detach(), value, stop)
+            self.loss = value
+            self._observe(x.detach(), place)
         self.step += 1
         self.seconds += time.perf_counter() - start
 
-    def _observe(self, x: Tensor, loss: float, stop: bool) -> None:
-        self.x, self.loss = x, loss
+    def _distance(self, x: Tensor, place: Place) -> float:
+        """Mean squared distance to the degraded picture, 0 where it is not of x's size."""
+        x0, (rows, columns) = self.task.x0, place
+        if x0 is None or x0.shape[1] != x.shape[1] or x0[..., rows, columns].shape != x.shape:
+            return 0.0
+        return F.mse_loss(x, x0[..., rows, columns]).item()
+
+    def _gradient_fault(self) -> str:
+        grads = [p.grad for p in self.net.parameters() if p.grad is not None]
+        norm = torch.stack(torch._foreach_norm(grads)).sum().item()
+        return "" if math.isfinite(norm) else f"the gradient became {norm}"
+
+    def _observe(self, x: Tensor, place: Place) -> None:
+        """Takes an output into the averages, and lets the stopping rule see it."""
         keep = min(self.task.settings.average, self.step / (self.step + 10))  # warmed up
+        if self.task.parts > 1:
+            self._patch(x, place, keep**self.task.parts)  # a place is seen so much less often
+            return
+        self.x = x
         self.x_avg.lerp_(x, 1 - keep)
-        calmest = self.rule.update(x)
-        if not stop or self.rule.best_step == 0:  # nothing to judge by, or nobody asked
-            self.best, self.best_step = self.x_avg, self.step + 1
-        elif calmest:
-            self.best, self.best_step = self.x_avg.clone(), self.step + 1
+        if self.rule.update(x):
+            self.calm, self.calm_step = self.x_avg.clone(), self.step + 1
+
+    def _patch(self, x: Tensor, place: Place, keep: float) -> None:
+        """Puts one part's output where it belongs, but for a rim at the borders it shares."""
+        inner: list[slice] = []
+        for where, side in zip(place, self.task.size, strict=True):
+            start = where.start + (RIM if where.start > 0 else 0)
+            inner.append(slice(start, where.stop - (RIM if where.stop < side else 0)))
+        rows, columns = inner
+        top, left = place[0].start, place[1].start
+        cut = x[..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        self.x[..., rows, columns] = cut
+        self.x_avg[..., rows, columns].lerp_(cut, 1 - keep)
 
     def _energy_name(self) -> str:
         return getattr(self.task.energy, "__name__", type(self.task.energy).__name__)
 
-    def snapshot(self, why: str = "") -> Snapshot:
-        """The run as it stands, copied to the CPU."""
-        x, x_avg, best = (t.detach().cpu().clone() for t in (self.x, self.x_avg, self.best))
+    def snapshot(self, why: str = "", stop: bool = True) -> Snapshot:
+        """The run as it stands, copied to the CPU.
+
+        With `stop` the stopping rule picks `best`, once it has judged; otherwise it is `x_avg`.
+        """
+        judged = stop and self.rule.best_step > 0
+        x, x_avg = (t.detach().cpu().clone() for t in (self.x, self.x_avg))
+        best, best_step = (self.calm, self.calm_step) if judged else (x_avg, self.step)
         restored, self.restored = self.restored, ""
         return Snapshot(
             step=self.step,
@@ -258,8 +303,8 @@ class Run:
             x=x,
             x_avg=x_avg,
             variance=self.rule.statistic,
-            best=best,
-            best_step=self.best_step,
+            best=best.detach().cpu().clone(),
+            best_step=best_step,
             restored=restored,
             why=why,
         )
@@ -289,7 +334,8 @@ class Run:
         self.rng.set_state(state["rng"])
 
 
-_KEPT = ("step", "seconds", "loss", "x", "x_avg", "best", "best_step", "restored")
+RIM = 24  # pixels at a part's border that know too little of the other side
+_KEPT = ("step", "seconds", "loss", "x", "x_avg", "calm", "calm_step", "restored")
 
 
 def fit(
@@ -307,7 +353,7 @@ def fit(
     Args:
         task: what to fit, or a `Run` (to go on with one; then seed and device are its own).
         seconds: end after so many seconds of fitting (the caller's own time is not counted).
-        steps: end at this step; by default the task's own, `Settings.steps`.
+        steps: end at this step; with neither budget, at the task's own, `Settings.steps`.
         stop: whether the stopping rule may end the run, and picks `Snapshot.best`. Without it
             `best` is the last moving average.
         schedule: when to take a snapshot, (step, seconds) → bool; the first and the last are
@@ -324,24 +370,22 @@ def fit(
     if not (seconds is None or seconds >= 0) or not (steps is None or steps >= 0):
         raise ValueError(f"seconds and steps must be ≥ 0, got {seconds} and {steps}")
     run = task if isinstance(task, Run) else Run(task, seed=seed, device=device)
-    last = run.task.settings.steps if steps is None else steps
+    last = steps if steps is not None else run.task.settings.steps if seconds is None else None
     if not (why := _end(run, seconds, last, stop)) and run.step == 0:
-        yield run.snapshot()
+        yield run.snapshot(stop=stop)
     while not why:
-        run.advance(stop)
+        run.advance()
         why = _end(run, seconds, last, stop)
         if not why and schedule(run.step, run.seconds):
-            yield run.snapshot()
-    yield run.snapshot(why)
+            yield run.snapshot(stop=stop)
+    yield run.snapshot(why, stop)
 
 
-def _end(run: Run, seconds: float | None, steps: int, stop: bool) -> str:
+def _end(run: Run, seconds: float | None, steps: int | None, stop: bool) -> str:
     """Why the run is over, empty while it is not."""
     if stop and run.rule.done:
-        return (
-            f"steady: nothing calmer than step {run.rule.best_step} for {run.rule.patience} steps"
-        )
-    if run.step >= steps:
+        return f"steady: nothing calmer than step {run.calm_step} for {run.rule.patience} steps"
+    if steps is not None and run.step >= steps:
         return f"steps: {run.step} made"
     if seconds is not None and run.seconds >= seconds:
         return f"seconds: {seconds:g} used"

@@ -4,13 +4,15 @@ Now and then a fit spikes: the loss jumps, or an energy gives NaN. The guard loo
 before its gradient is used, and keeps a copy of weights and optimiser taken while all was well:
 
     guard = Guard(net, optimiser)
-    if fault := guard.fault(loss):       # a sentence, or "" when the loss is sound
-        guard.go_back()                  # weights, moments and all; the pace is halved
+    if fault := guard.fault(loss):       # a phrase, or "" when the loss is sound
+        guard.go_back(fault, "my_energy")    # weights, moments and all; the pace is halved
     else:
         guard.keep(loss)                 # a copy now and then
-        loss.backward(); optimiser.step()
+        optimiser.step()
 
-A jump is a loss above 10^½ of its running mean: for a squared error, 5 dB (the authors' own limit).
+A jump is a value above 10^½ of its running mean: for a squared error, 5 dB (the authors' own
+limit). `Run` also gives it the squared distance to the degraded picture, which an energy with a
+constant in it would hide.
 """
 
 from __future__ import annotations
@@ -39,23 +41,37 @@ class Guard:
         self.net, self.optimiser = net, optimiser
         self.good: dict[str, Any] = {}
         self.mean = math.nan  # running mean of the losses
+        self.distance = 0.0  # and of the distances
         self.seen = 0
         self.returns = 0  # in a row
 
-    def fault(self, loss: float) -> str:
-        """What is wrong with this loss, as a phrase; empty when nothing is."""
+    def fault(self, loss: float, distance: float = 0.0) -> str:
+        """What is wrong with this loss, as a phrase; empty when nothing is.
+
+        Args:
+            loss: the energy of this step.
+            distance: mean squared distance to the degraded picture, 0 where there is none.
+        """
         if not math.isfinite(loss):
             return f"the loss became {loss}"
-        if self.seen >= YOUNG and loss > self.mean + (JUMP - 1) * abs(self.mean):
+        if self.seen < YOUNG:
+            return ""
+        if loss > self.mean + (JUMP - 1) * abs(self.mean):
             return f"the loss jumped from {self.mean:.3g} to {loss:.3g}"
+        if distance > JUMP * self.distance:
+            return f"the distance to x0 jumped from {self.distance:.3g} to {distance:.3g}"
         return ""
 
-    def keep(self, loss: float) -> None:
+    def keep(self, loss: float, distance: float = 0.0) -> None:
         """Counts a sound loss, and copies the state it was computed with every 20 steps."""
         if self.seen % EVERY == 0:
             self.good = self._copy()
-        self.mean = loss if self.seen == 0 else 0.9 * self.mean + 0.1 * loss
-        self.good.setdefault("mean", self.mean)  # by which the copy's own loss is no jump
+        if self.seen == 0:
+            self.mean, self.distance = loss, distance
+        self.mean += 0.1 * (loss - self.mean)
+        self.distance += 0.1 * (distance - self.distance)
+        # by which the copy's own loss is no jump
+        self.good.setdefault("means", (self.mean, self.distance))
         self.seen += 1
         self.returns = 0
 
@@ -72,7 +88,7 @@ class Guard:
                 f"The fit cannot go on: {why} in the energy {energy!r}{again}; "
                 "look for a division by zero, a logarithm or a root in it."
             )
-        self.mean = self.good["mean"]
+        self.mean, self.distance = self.good["means"]
         self.net.load_state_dict(self.good["net"])
         # load_state_dict keeps the tensors it is given, so it gets copies of its own
         self.optimiser.load_state_dict(copy.deepcopy(self.good["optimiser"]))
@@ -81,7 +97,7 @@ class Guard:
 
     def state(self) -> dict[str, Any]:
         """All of it, for a run record."""
-        names = ("good", "mean", "seen", "returns")
+        names = ("good", "mean", "distance", "seen", "returns")
         return {name: copy.deepcopy(getattr(self, name)) for name in names}
 
     def load(self, state: dict[str, Any]) -> None:

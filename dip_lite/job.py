@@ -12,24 +12,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import __version__, hardware
-from .fit import Run, Snapshot, Task, fit, logarithmic
+from .degrade import estimate_sigma
+from .fit import Run, Snapshot, fit, logarithmic
 from .images import atomic_write, check_same_size, check_writable, load, match_channels, save
 from .metrics import psnr, ssim
 from .record import Record, Recorder
-from .tasks import denoise
+from .tasks import ENERGY, denoise
 
 SHAPING = ("sigma", "preset", "energy", "seed")  # what a resumed run takes from its record
+BUDGET = ("seconds", "steps", "no_stop")  # and what it takes unless told anew
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Result:
     def sentence(self) -> str:
         """The last line a user reads."""
         told = self.report
-        quality = f", {told['psnr']:.2f} dB against the reference" if "psnr" in told else ""
+        known = told.get("psnr") is not None
+        quality = f", {told['psnr']:.2f} dB against the reference" if known else ""
         return (
             f"Wrote {self.output}: step {told['step_returned']} of {told['steps']}, "
             f"{told['seconds']:.1f} s{quality} (ended by {self.why})."
@@ -103,9 +108,12 @@ def restore(job: Job) -> Result:
     x_true = _reference(job, x0)
     check_writable(job.output)
     if job.report:
+        if Path(job.report).resolve() == Path(job.output).resolve():
+            raise ValueError("the report and the picture cannot be the same file")
         check_writable(job.report, picture=False)
     job = _resumed(job, x0)
-    task = denoise(x0, job.sigma, preset=job.preset, energy=job.energy, seed=job.seed)
+    sigma = estimate_sigma(x0) if job.sigma is None else job.sigma
+    task = denoise(x0, sigma, preset=job.preset, energy=job.energy, seed=job.seed)
     seconds = 60.0 if (job.seconds, job.steps, job.preset) == (None, None, "fast") else job.seconds
     run = Run(task, seed=job.seed, device=job.device)
     recorder = _recorder(job, x0, run)
@@ -117,9 +125,9 @@ def restore(job: Job) -> Result:
 
     last = _watch(run, keep, seconds, job)
     save(last.best, job.output)
-    report = _report(job, task, run, last, x_true)
+    report = _report(job, sigma, run, last, x_true)
     if job.report:
-        atomic_write(job.report, (json.dumps(report, indent=2) + "\n").encode())
+        atomic_write(job.report, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
     return Result(job.output, last.why, report)
 
 
@@ -128,16 +136,18 @@ def _watch(run: Run, keep: Callable[[Snapshot], None], seconds: float | None, jo
     from tqdm import tqdm
 
     limit = run.task.settings.steps if job.steps is None else job.steps
+    timed = seconds is not None
     total = seconds if seconds is not None else float(limit)
+    done = run.seconds if timed else run.step
     shape = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit}, {remaining} left at most{postfix}"
-    bar = tqdm(total=total, unit="s" if seconds is not None else "steps", bar_format=shape)
+    unit = "s" if timed else "steps"
+    bar = tqdm(total=total or 1, initial=min(total, done), unit=unit, bar_format=shape)
     recording = bool(job.record or job.resume)
     with bar, Interrupt() as interrupt:
 
         def wanted(step: int, spent: float) -> bool:
-            bar.n = min(total, spent if seconds is not None else step)
             bar.set_postfix_str(f"step {step}, energy {run.loss:.4f}", refresh=False)
-            bar.refresh() if not bar.disable and step % 5 == 0 else None
+            bar.update(min(total, spent if timed else step) - bar.n)
             return interrupt.asked or (recording and logarithmic(step, spent))
 
         for snap in fit(
@@ -165,10 +175,11 @@ def _digest(x0: Tensor) -> str:
     return hashlib.sha256(x0.contiguous().numpy().tobytes()).hexdigest()
 
 
-def _settings(job: Job, x0: Tensor) -> dict[str, Any]:
+def _settings(job: Job, x0: Tensor, device: torch.device) -> dict[str, Any]:
     """What a record must know to go on with its run."""
-    told = {name: value for name, value in asdict(job).items() if name in (*SHAPING, "picture")}
-    return {"task": "denoise", **told, "picture_sha256": _digest(x0)}
+    told = {name: getattr(job, name) for name in ("picture", *SHAPING, *BUDGET)}
+    machine = {"device": str(device), "threads": torch.get_num_threads()}
+    return {"task": "denoise", **told, **machine, "picture_sha256": _digest(x0)}
 
 
 def _resumed(job: Job, x0: Tensor) -> Job:
@@ -187,31 +198,40 @@ def _resumed(job: Job, x0: Tensor) -> Job:
                 f"the run in {job.resume} was made with {name} {kept[name]}, not "
                 f"{getattr(job, name)}: leave --{name} out, or start anew with --record"
             )
-    return replace(job, **{name: kept[name] for name in SHAPING})
+    device = str(hardware.pick_device(job.device))
+    if device != kept.get("device"):
+        raise ValueError(
+            f"the run in {job.resume} was made on {kept.get('device')} and can only go on there, "
+            f"not on {device}: say --device {kept.get('device')}, or start anew with --record"
+        )
+    anew = () if {"seconds", "steps"} & job.given else ("seconds", "steps")
+    names = {*SHAPING, *anew, *({"no_stop"} - job.given)}
+    return replace(job, **{name: kept[name] for name in names})
 
 
 def _recorder(job: Job, x0: Tensor, run: Run) -> Recorder | None:
     """Where the run is kept, if anywhere; a resumed record also puts the run where it was."""
     if job.record:
-        return Recorder(job.record, _settings(job, x0))
+        return Recorder(job.record, _settings(job, x0, run.device))
     return Recorder.reopen(job.resume, run) if job.resume else None
 
 
 def _report(
-    job: Job, task: Task, run: Run, last: Snapshot, x_true: Tensor | None
+    job: Job, sigma: float, run: Run, last: Snapshot, x_true: Tensor | None
 ) -> dict[str, Any]:
     """What --report writes; every number has its unit in its name or is plain."""
+    task = run.task
     height, width = task.size
     told: dict[str, Any] = {
         "task": task.name,
         "preset": task.preset,
-        "energy": job.energy or ("mse" if job.preset == "paper" else "recorrupted"),
+        "energy": job.energy or ENERGY[job.preset],
         "picture": job.picture,
         "output": job.output,
         "width": width,
         "height": height,
         "channels": last.best.shape[1],
-        "sigma": getattr(task, "sigma", job.sigma),
+        "sigma": sigma,
         "seed": job.seed,
         "device": str(run.device),
         "threads": torch.get_num_threads(),
@@ -225,6 +245,11 @@ def _report(
     }
     if x_true is not None and task.x0 is not None:
         best = last.best.clamp(0, 1)
-        told |= {"psnr": round(psnr(best, x_true), 4), "ssim": round(ssim(best, x_true), 4)}
-        told |= {"psnr_input": round(psnr(task.x0.cpu(), x_true), 4)}
+        told |= {"psnr": _number(psnr(best, x_true)), "ssim": _number(ssim(best, x_true))}
+        told |= {"psnr_input": _number(psnr(task.x0.cpu(), x_true))}
     return told
+
+
+def _number(value: float) -> float | None:
+    """Rounded; JSON has no infinity, the PSNR of a picture with itself."""
+    return round(value, 4) if math.isfinite(value) else None

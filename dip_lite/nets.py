@@ -80,15 +80,21 @@ def build(shape: Hourglass, c_in: int, c_out: int) -> nn.Module:
     return nn.Sequential(body, head, nn.Sigmoid())
 
 
-def _conv(c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1) -> nn.Conv2d:
+def _conv(
+    c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1, bias: bool = True
+) -> nn.Conv2d:
     """A convolution that keeps the size, or halves it with stride 2."""
     mode: Any = shape.padding if size > 1 else "zeros"
-    return nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, padding_mode=mode)
+    return nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, padding_mode=mode, bias=bias)
 
 
 def _block(c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, LeakyReLU: the brick of the paper's figure."""
-    conv = _conv(c_in, c_out, size, shape, stride)
+    """Convolution, batch norm, LeakyReLU: the brick of the paper's figure.
+
+    A norm takes away what a bias adds. The authors' network has biases all the same; the light one
+    saves their gradients.
+    """
+    conv = _conv(c_in, c_out, size, shape, stride, bias=not shape.finish)
     return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.LeakyReLU(SLOPE, inplace=True))
 
 
@@ -134,7 +140,7 @@ class Finish(nn.Module):
 
     def __init__(self, c_in: int, wide: int, c_out: int, shape: Hourglass) -> None:
         super().__init__()
-        self.narrow = nn.Sequential(_conv(c_in, wide, 1, shape), nn.BatchNorm2d(wide))
+        self.narrow = nn.Sequential(_conv(c_in, wide, 1, shape, bias=False), nn.BatchNorm2d(wide))
         self.detail = _block(wide, wide, 3, shape)
         self.colour = _conv(wide, c_out, 1, shape)
         self.mode = shape.upsample

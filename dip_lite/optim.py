@@ -32,25 +32,25 @@ def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
     """The nearest matrix with all singular values about 1, by a Newton–Schulz iteration.
 
     Args:
-        matrix: (m, n), any scale but zero.
+        matrix: (…, m, n), one or many, any scale but zero.
         iterations: quintic steps; five bring the singular values into about [0.7, 1.2].
 
     Returns:
-        (m, n), U·Vᵀ of the singular value decomposition U·S·Vᵀ, approximately.
+        (…, m, n), U·Vᵀ of the singular value decomposition U·S·Vᵀ, approximately.
 
     >>> singular = torch.linalg.svdvals(orthogonalise(torch.randn(8, 72)))
     >>> bool(((singular > 0.5) & (singular < 1.5)).all())
     True
     """
-    x = matrix / (matrix.norm() + 1e-12)
-    tall = x.shape[0] > x.shape[1]
+    x = matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-12)
+    tall = x.shape[-2] > x.shape[-1]
     if tall:
-        x = x.T
+        x = x.mT
     for _ in range(iterations):
-        gram = x @ x.T  # (m, m) with m ≤ n
+        gram = x @ x.mT  # (…, m, m) with m ≤ n
         # odd quintic 3.4445·s − 4.7750·s³ + 2.0315·s⁵, applied to every singular value s
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -93,6 +93,7 @@ class Muon(torch.optim.Optimizer):
                 self._adam(params, group["lr"], group["betas"])
 
     def _muon(self, params: list[Tensor], lr: float, momentum: float) -> None:
+        alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
         for p in params:
             assert p.grad is not None
             state = self.state[p]
@@ -100,9 +101,12 @@ class Muon(torch.optim.Optimizer):
                 state["momentum"] = torch.zeros_like(p)
             buffer = state["momentum"].lerp_(p.grad, 1 - momentum)
             ahead = p.grad.lerp(buffer, momentum)  # Nesterov: look where the momentum leads
-            update = orthogonalise(ahead.flatten(1))  # (out, in·k·k)
-            stretch = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-            p.add_(update.view_as(ahead.flatten(1)).reshape(p.shape), alpha=-lr * stretch)
+            alike.setdefault(p.shape, []).append((p, ahead.flatten(1)))  # (out, in·k·k)
+        for shape, pairs in alike.items():  # matrices of one shape are made orthogonal together
+            updates = orthogonalise(torch.stack([ahead for _, ahead in pairs]))
+            stretch = max(1.0, updates.shape[-2] / updates.shape[-1]) ** 0.5
+            for (p, _), update in zip(pairs, updates, strict=True):
+                p.add_(update.reshape(shape), alpha=-lr * stretch)
 
     def _adam(self, params: list[Tensor], lr: float, betas: tuple[float, float]) -> None:
         if not params:

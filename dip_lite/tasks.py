@@ -9,6 +9,7 @@ The presets are `fast` (two cores, a minute), `paper` (the authors' network and 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .degrade import estimate_sigma
-from .fit import Energy, Settings, Task, randn
+from .fit import Energy, Place, Settings, Task, randn
 from .images import pad_reflect
 from .nets import Hourglass, build
 
@@ -29,6 +30,9 @@ FAST = Hourglass((16, 32, 32, 32, 32), skip=4, upsample="nearest", padding="zero
 PAPER = Hourglass((128,) * 5, skip=4, upsample="bilinear", padding="reflect")
 TINY = Hourglass((8, 8), skip=2, upsample="nearest", padding="zeros", finish=8)
 
+LARGE = 1_500_000  # pixels; a larger picture is fitted in windows, in the memory of a small one
+WINDOW = 512  # pixels, the side of one
+ENERGY = {"fast": "recorrupted", "paper": "mse", "tiny": "recorrupted"}  # unless asked otherwise
 _Z = {"fast": 8, "paper": 32, "tiny": 4}  # channels of the random input
 SETTINGS = {
     "fast": Settings(steps=2000),
@@ -41,7 +45,7 @@ def squared_error(x0: Tensor) -> Energy:
     """E(x) = mean (x − x0)², the paper's data term for denoising (eq. 4)."""
 
     def energy(x: Tensor) -> Tensor:
-        return F.mse_loss(x, x0)
+        return F.mse_loss(x, x0.to(x.device))
 
     return energy
 
@@ -69,6 +73,28 @@ class Recorrupted(Task):
     sigma: float = 0.1  # of the picture's noise, on the [0, 1] scale
     alpha: float = 0.8  # how much of it is added again (0.5 in that paper)
     padded: Tensor = field(default_factory=lambda: torch.empty(0))  # x0, to the net's multiple
+    places: list[Place] = field(default_factory=list)  # windows of `padded`; none: all of it
+
+    @property
+    def parts(self) -> int:
+        return max(1, len(self.places))
+
+    def part(self, step: int) -> tuple[Task, Place]:
+        """A large picture is fitted window by window: all are visited before any is again."""
+        if not self.places:
+            return super().part(step)
+        rows, columns = self.places[step % len(self.places)]
+        stride = self.padded.shape[-1] // self.z.shape[-1]
+        part = copy.copy(self)
+        part.padded = self.padded[..., rows, columns]
+        part.z = self.z[
+            ...,
+            rows.start // stride : rows.stop // stride,
+            columns.start // stride : columns.stop // stride,
+        ]
+        ends = min(rows.stop, self.size[0]), min(columns.stop, self.size[1])
+        part.size = (ends[0] - rows.start, ends[1] - columns.start)
+        return part, (slice(rows.start, ends[0]), slice(columns.start, ends[1]))
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, Energy]:
         noise = self.sigma * randn(self.padded.shape, rng)
@@ -78,6 +104,31 @@ class Recorrupted(Task):
         height, width = self.size
         target = (self.padded - noise / self.alpha)[..., :height, :width]
         return z.contiguous(memory_format=torch.channels_last), squared_error(target)
+
+
+def windows(height: int, width: int, side: int, multiple: int, seed: int = 0) -> list[Place]:
+    """Windows that cover a padded picture, overlapping by at least `multiple`, in random order.
+
+    Args:
+        height, width: of the padded picture, multiples of `multiple`.
+        side: of a window, a multiple of `multiple` and larger than it; smaller pictures have one.
+
+    >>> sorted(rows.start for rows, columns in windows(128, 64, side=64, multiple=32))
+    [0, 32, 64]
+    """
+
+    def starts(length: int) -> list[int]:
+        count = -(-max(0, length - side) // (side - multiple)) + 1
+        last = max(0, length - side) // multiple  # counted in multiples
+        return [multiple * round(last * i / max(1, count - 1)) for i in range(count)]
+
+    places = [
+        (slice(top, min(top + side, height)), slice(left, min(left + side, width)))
+        for top in starts(height)
+        for left in starts(width)
+    ]
+    order = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed))
+    return [places[i] for i in order.tolist()]
 
 
 def guide(x: Tensor, stride: int = 2) -> Tensor:
@@ -119,12 +170,16 @@ def denoise(
             noise that has been resized or compressed.
         seed: of the random z.
 
+    A picture of more than 1.5 megapixels is fitted with "recorrupted" in windows of 512², one a
+    step, by one network: the memory is that of a small picture, and the stopping rule rests.
+
     Raises:
         ValueError: sigma outside [0, 1], an unknown preset or energy, a picture of another shape.
     """
     _check(x0, sigma, preset, energy)
+    x0 = x0.detach().float()
     sigma = estimate_sigma(x0) if sigma is None else sigma
-    energy = energy or ("mse" if preset == "paper" else "recorrupted")
+    energy = energy or ENERGY[preset]
     shape = {"fast": FAST, "paper": PAPER, "tiny": TINY}[preset]
     padded, size = pad_reflect(x0, shape.multiple, least=2)  # a norm needs two cells at the bottom
     colours = x0.shape[1]
@@ -139,8 +194,11 @@ def denoise(
     common |= {"settings": SETTINGS[preset], "reg": reg}
     if energy == "mse":
         return Task(squared_error(x0), **common)
+    height, width = padded.shape[2:]
+    places = windows(height, width, WINDOW, shape.multiple, seed) if height * width > LARGE else []
     # below a grey level there is nothing to recorrupt with
-    return Recorrupted(squared_error(x0), sigma=max(sigma, 1 / 255), padded=padded, **common)
+    common |= {"sigma": max(sigma, 1 / 255), "padded": padded, "places": places}
+    return Recorrupted(squared_error(x0), **common)
 
 
 def random_input(

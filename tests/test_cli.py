@@ -120,6 +120,14 @@ WRONG = {
     "sigma NaN": (["denoise", "noisy.png", "-o", "o.png", "--sigma", "nan"], "255"),
     "negative seconds": (["denoise", "noisy.png", "-o", "o.png", "--seconds", "-1"], "-1"),
     "seconds NaN": (["denoise", "noisy.png", "-o", "o.png", "--seconds", "nan"], "nan"),
+    "seconds without end": (["denoise", "noisy.png", "-o", "o.png", "--seconds", "inf"], "inf"),
+    "seed too large": (["denoise", "noisy.png", "-o", "o.png", "--seed", "9" * 20], "--seed"),
+    "report over the picture": (
+        ["denoise", "noisy.png", "-o", "o.png", "--report", "o.png"],
+        "same file",
+    ),
+    "demo with an unknown preset": (["demo", "--preset", "huge"], "huge"),
+    "demo for no time": (["demo", "--seconds", "0"], "--seconds"),
     "both budgets": (
         ["denoise", "noisy.png", "-o", "o.png", "--seconds", "1", "--steps", "1"],
         "not both",
@@ -172,6 +180,20 @@ def test_a_record_can_be_resumed_and_ends_where_it_would_have(pictures):
     resume = ("--resume", pictures / "rec", "--steps", 30)
     assert run("denoise", pictures / "noisy.png", "-o", parts, *resume) == 0
     assert np.array_equal(np.array(Image.open(whole)), np.array(Image.open(parts)))
+
+
+def test_a_resumed_run_keeps_its_budget(pictures):
+    """The record knows the steps and the stopping rule, so --resume alone ends at the same step."""
+    noisy, out, record = pictures / "noisy.png", pictures / "o.png", pictures / "rec"
+    words = ("--preset", "tiny", "--steps", 20, "--no-stop", "--record", record)
+    assert run("denoise", noisy, "-o", out, *words) == 0
+    whole = np.array(Image.open(out))
+    rows = json.loads((record / "curve.json").read_text())
+    (record / "curve.json").write_text(json.dumps(rows[:4]))  # as if killed: rows lost, state kept
+    report = pictures / "r.json"
+    assert run("denoise", noisy, "-o", out, "--resume", record, "--report", report) == 0
+    assert json.loads(report.read_text())["why"] == "steps: 20 made"
+    assert np.array_equal(whole, np.array(Image.open(out)))
 
 
 def test_resume_refuses_another_picture_and_other_settings(pictures, capsys):

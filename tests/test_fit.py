@@ -424,3 +424,15 @@ def test_settings_are_checked_when_made(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError) as caught:
         Settings(**wrong)
     assert name.removesuffix("_adam") in str(caught.value) and str(value) in str(caught.value)
+
+
+def test_a_run_may_go_on_with_the_stopping_rule_after_without_it() -> None:
+    """`best` is a matter of who asks: the moving average without the rule, the calmest with it."""
+    run = Run(tiny())
+    plain = end(fit(run, steps=90, stop=False))
+    assert torch.equal(plain.best, plain.x_avg) and plain.best_step == plain.step
+    calm, calm_step = run.calm.clone(), run.calm_step
+    run.rule.update = lambda x: False  # type: ignore[method-assign]  # no calmer output comes
+    judged = end(fit(run, steps=95, stop=True))
+    assert judged.best_step == calm_step and torch.equal(judged.best, calm)
+    assert not torch.equal(judged.best, judged.x_avg)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dip_lite import add_noise, denoise, psnr, sample
 from dip_lite.fit import Run, Settings, Task, every, fit
 from dip_lite.guard import EVERY, JUMP, TRIES, YOUNG, FitError, Guard
 from dip_lite.nets import Hourglass, build
@@ -236,3 +237,37 @@ def test_its_state_survives_a_record() -> None:
     other.guard.go_back("a drill", "closeness")
     run.guard.go_back("a drill", "closeness")
     assert same(held(run), held(other))
+
+
+# --- faults that the loss alone would hide
+
+
+def test_a_recorrupted_run_is_caught_at_5_db_to_the_noisy_picture() -> None:
+    """The energy has a floor of about σ²/α²; the guard looks at the distance to x0 as well."""
+    x0 = add_noise(sample("chelsea")[..., 100:148, 150:198], 25 / 255)
+    run = Run(denoise(x0, 25 / 255, preset="tiny"), device="cpu")
+    advance(run, 60)
+    good, before = held(run), run.snapshot()
+    with torch.no_grad():
+        for p in run.net[-2].parameters():  # type: ignore[index,union-attr]
+            p.mul_(0.3)
+    spoilt = run._output()[0].detach()
+    drop = psnr(before.x, x0) - psnr(spoilt, x0)
+    assert 5 < drop < 12  # a spike that would still be small in the loss
+    run.advance()
+    assert "distance to x0 jumped" in run.snapshot().restored
+    assert not same(held(run), good) or run.step % EVERY == 1
+    advance(run, 5)
+    assert psnr(run.snapshot().x, x0) > psnr(before.x, x0) - 2
+
+
+def test_a_nan_gradient_is_caught_before_the_step_and_ends_in_a_sentence() -> None:
+    """√0 has a finite value and no finite slope."""
+
+    def rooted(x: torch.Tensor) -> torch.Tensor:
+        return (x - x.detach()).square().sum().sqrt()
+
+    run = Run(task(rooted), device="cpu")
+    with pytest.raises(FitError, match="gradient became nan in the energy 'rooted'"):
+        advance(run, TRIES + 1)
+    assert all(bool(torch.isfinite(p).all()) for p in run.net.parameters())
