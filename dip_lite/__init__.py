@@ -18,13 +18,14 @@ if "torch" not in sys.modules:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 from .degrade import add_noise, estimate_sigma
-from .fit import Run, Settings, Snapshot, Task, every, fit, logarithmic
+from .fit import Run, Snapshot, every, fit, logarithmic
 from .guard import FitError
 from .images import PictureError, PictureWarning, load, sample, save
 from .metrics import psnr, ssim
 from .nets import Hourglass, build
 from .record import Record, Recorder, RecordError
 from .stopping import Patience
+from .task import Settings, Task
 from .tasks import denoise
 
 __version__ = "0.1.0"

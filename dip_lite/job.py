@@ -29,7 +29,7 @@ from .degrade import estimate_sigma
 from .fit import Run, Snapshot, fit, logarithmic
 from .images import atomic_write, check_same_size, check_writable, load, match_channels, save
 from .metrics import psnr, ssim
-from .record import Record, Recorder
+from .record import Record, Recorder, RecordError
 from .tasks import ENERGY, denoise
 
 SHAPING = ("sigma", "preset", "energy", "seed")  # what a resumed run takes from its record
@@ -102,6 +102,7 @@ def restore(job: Job) -> Result:
 
     Raises:
         PictureError, ValueError: wrong input, in one sentence; nothing has been written then.
+        RecordError: the record could not be kept to the end; the result has been written.
         FitError: the fit cannot go on.
     """
     x0 = load(job.picture)
@@ -117,17 +118,24 @@ def restore(job: Job) -> Result:
     seconds = 60.0 if (job.seconds, job.steps, job.preset) == (None, None, "fast") else job.seconds
     run = Run(task, seed=job.seed, device=job.device)
     recorder = _recorder(job, x0, run)
+    failed: list[RecordError] = []
 
     def keep(snap: Snapshot) -> None:
-        if recorder is not None:
-            told = {} if x_true is None else {"psnr_true": psnr(snap.x_avg.clamp(0, 1), x_true)}
+        if recorder is None or failed:
+            return
+        told = {} if x_true is None else {"psnr_true": psnr(snap.x_avg.clamp(0, 1), x_true)}
+        try:
             recorder.add(snap, run, **told)
+        except RecordError as error:  # a full disk, say: the fit goes on, and its result is kept
+            failed.append(error)
 
     last = _watch(run, keep, seconds, job)
     save(last.best, job.output)
     report = _report(job, sigma, run, last, x_true)
     if job.report:
         atomic_write(job.report, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
+    if failed:
+        raise failed[0]
     return Result(job.output, last.why, report)
 
 
@@ -154,7 +162,7 @@ def _watch(run: Run, keep: Callable[[Snapshot], None], seconds: float | None, jo
             run, seconds=seconds, steps=job.steps, stop=not job.no_stop, schedule=wanted
         ):
             if interrupt.asked and not snap.why:
-                snap = run.snapshot("interrupted: Ctrl-C")
+                snap = run.snapshot("interrupted: Ctrl-C", not job.no_stop)
             keep(snap)
             if snap.restored:
                 tqdm.write(f"Note: {snap.restored}.", file=sys.stderr)

@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .degrade import estimate_sigma
-from .fit import Energy, Place, Settings, Task, randn
 from .images import pad_reflect
 from .nets import Hourglass, build
+from .task import Energy, Place, Settings, Task, randn
 
 PRESETS = ("fast", "paper", "tiny")
 ENERGIES = ("recorrupted", "mse")

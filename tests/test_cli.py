@@ -196,6 +196,18 @@ def test_a_resumed_run_keeps_its_budget(pictures):
     assert np.array_equal(whole, np.array(Image.open(out)))
 
 
+def test_a_full_disk_while_recording_loses_no_result(pictures, monkeypatch, capsys):
+    from dip_lite.record import Recorder, RecordError
+
+    def full(self: Recorder, snap: dip.Snapshot, run: dip.Run, **more: float) -> None:
+        raise RecordError("the disk is full: nothing more was recorded.")
+
+    monkeypatch.setattr(Recorder, "add", full)
+    assert tiny(pictures, "--record", pictures / "rec") == 2
+    assert one_sentence(capsys.readouterr().err) == "the disk is full: nothing more was recorded."
+    assert dip.load(pictures / "out.png").shape == (1, 3, 48, 61)
+
+
 def test_resume_refuses_another_picture_and_other_settings(pictures, capsys):
     assert tiny(pictures, "--record", pictures / "rec") == 0
     resume = ("-o", pictures / "o.png", "--resume", pictures / "rec", "--steps", 12)
