@@ -112,3 +112,19 @@ def test_no_two_rooms_import_each_other() -> None:
     order = [*TopologicalSorter(above).static_order()]  # raises CycleError, naming the rooms
     assert order.index("decode") < order.index("images") < order.index("tasks")
     assert order.index("nets") < order.index("tasks") and order.index("fit") < order.index("tasks")
+
+
+@pytest.mark.parametrize(("given", "seen"), [(None, "3000"), ("77", "77")])
+def test_the_one_exception_short_spinning_where_torch_is_not_yet_loaded(
+    given: str | None, seen: str
+) -> None:
+    """Documented in `dip_lite/__init__.py`; whoever has set the variable keeps what they set."""
+    environment = _environment()
+    environment.pop("GOMP_SPINCOUNT", None)
+    if given:
+        environment["GOMP_SPINCOUNT"] = given
+    code = "import dip_lite, os; print(os.environ['GOMP_SPINCOUNT'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == seen, done.stderr
