@@ -234,7 +234,7 @@ def test_windows_cover_the_picture_even_without_their_rims(size: tuple[int, int]
 
 
 def test_a_large_picture_is_fitted_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Made "large" by smaller limits; +3.7 to +3.8 dB over seeds 0–4, 2.5 asked."""
+    """Made "large" by smaller limits; +4.2 to +4.3 dB over seeds 0–4, 3 asked."""
     monkeypatch.setattr(tasks, "LARGE", 1000)
     monkeypatch.setattr(tasks, "WINDOW", 96)
     x_true = sample("chelsea")[..., 60:211, 100:283]  # 151 × 183: odd, and no multiple of 8
@@ -245,4 +245,4 @@ def test_a_large_picture_is_fitted_in_windows(monkeypatch: pytest.MonkeyPatch) -
     assert torch.equal(first.x, x0)  # what has not been fitted yet is shown as it came
     assert last.best.shape == x0.shape
     gain = psnr(last.best.clamp(0, 1), x_true) - psnr(x0, x_true)
-    assert gain > 2.5
+    assert gain > 3
