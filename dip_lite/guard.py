@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 JUMP = 10**0.5  # 5 dB in a squared error
-EVERY = 20  # steps between copies; a copy costs about a hundredth of a step
+EVERY = 20  # steps between copies
 YOUNG = 20  # steps at the start in which only NaN is a fault: a young loss may leap about
 TRIES = 5  # returns in a row before giving up
 

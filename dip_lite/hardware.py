@@ -72,7 +72,7 @@ def keep_memory() -> bool:
     """Asks the C library to keep freed memory for the next step; tells whether it will.
 
     A step frees and asks for the same few hundred megabytes. By default glibc hands large blocks
-    back to Linux each time, and clearing the fresh pages costs a fifth of the step. The thresholds
+    back to Linux each time, and clearing the fresh pages costs a tenth of the step. The thresholds
     are the process's own: set once, at the first fit, never on import.
     """
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":

@@ -165,8 +165,8 @@ def denoise(
         sigma: the noise's standard deviation on the [0, 1] scale; estimated when None.
         preset: "fast", "paper" or "tiny".
         energy: "mse" is the paper's, mean (x − x0)² from a random z alone: the plain deep image
-            prior. "recorrupted", the default of `fast` and `tiny`, is 3 dB ahead after a minute,
-            see `Recorrupted`; it takes noise to be white, as from a sensor, so prefer "mse" for
+            prior. "recorrupted", the default of `fast` and `tiny`, went
+            1.5 dB higher on a photograph (RESULTS.md), see `Recorrupted`; it takes noise to be white, as from a sensor, so prefer "mse" for
             noise that has been resized or compressed.
         seed: of the random z.
 
@@ -206,8 +206,8 @@ def random_input(
 ) -> Tensor:
     """z for a padded picture: (1, channels, H/stride, W/stride).
 
-    Normal of unit variance, which a network with Muon learns from 3 dB faster than from the
-    authors' U(0, 1)·0.1 (`uniform`).
+    Normal of unit variance, from which the light network learns faster than from the authors'
+    U(0, 1)·0.1 (`uniform`).
     """
     rng = torch.Generator().manual_seed(seed)
     height, width = (side // shape.stride for side in padded.shape[2:])
