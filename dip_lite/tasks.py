@@ -166,7 +166,8 @@ def denoise(
         preset: "fast", "paper" or "tiny".
         energy: "mse" is the paper's, mean (x − x0)² from a random z alone: the plain deep image
             prior. "recorrupted", the default of `fast` and `tiny`, went
-            1.5 dB higher on a photograph (RESULTS.md), see `Recorrupted`; it takes noise to be white, as from a sensor, so prefer "mse" for
+            1.5 dB higher on a photograph (RESULTS.md), see `Recorrupted`; it takes noise to be
+            white, as from a sensor, so prefer "mse" for
             noise that has been resized or compressed.
         seed: of the random z.
 
