@@ -26,7 +26,14 @@ from .nets import Hourglass, build
 from .record import Record, Recorder, RecordError
 from .stopping import Patience
 from .task import Settings, Task
-from .tasks import denoise
+from .tasks import (
+    denoise,
+    flash_no_flash,
+    inpaint,
+    remove_jpeg,
+    super_resolve,
+    tv,
+)
 
 __version__ = "0.1.0"
 
@@ -49,10 +56,15 @@ __all__ = [
     "estimate_sigma",
     "every",
     "fit",
+    "flash_no_flash",
+    "inpaint",
     "load",
     "logarithmic",
     "psnr",
+    "remove_jpeg",
     "sample",
     "save",
     "ssim",
+    "super_resolve",
+    "tv",
 ]

@@ -1,6 +1,8 @@
 """The ways a picture gets spoilt, and how to tell how badly.
 
     noise    x0 = clip(x + σ n),  n ~ N(0, 1)         add_noise, and its inverse estimate_sigma
+             x0 = clip(σ² Poisson(x/σ²))              add_poisson
+             x0 = x, or 0 or 1                        salt_and_pepper, and find_impulses
     blocks   x0 = decode(encode(x, quality))          jpeg
     holes    x0 = m · x,  m = 0 where a pixel is lost drop_pixels
     shuffle  x0 = the pixels of x in random order     shuffle_pixels, white_noise
@@ -27,6 +29,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
 
 from dip_lite.images import to_pil
+from dip_lite.masks import random_mask
 
 
 def add_noise(x: Tensor, sigma: float, seed: int = 0, clip: bool = True) -> Tensor:
@@ -87,6 +90,60 @@ def estimate_sigma(x: Tensor) -> float:
     return round(sum(sigmas) / len(sigmas), 6)  # float32 arithmetic knows no more
 
 
+def add_poisson(x: Tensor, sigma: float, seed: int = 0) -> Tensor:
+    """Photon noise: counts with mean x/σ², so that the deviation is σ at white and σ√v at level v.
+
+    Args:
+        x: picture, (1, C, H, W) in [0, 1].
+        sigma: standard deviation at white, on the [0, 1] scale, above 0.
+        seed: the same seed, the same noise.
+
+    Raises:
+        ValueError: sigma outside (0, 1].
+
+    >>> x0 = add_poisson(torch.full((1, 1, 256, 256), 0.25), sigma=0.1)
+    >>> round(float(x0.std()), 2)
+    0.05
+    """
+    if not 0 < sigma <= 1:
+        advice = ": divide by 255?" if 1 < sigma <= 255 else ""
+        raise ValueError(f"sigma must be above 0 and at most 1, got {sigma:g}{advice}")
+    counts = torch.poisson(x.detach().cpu().float() / sigma**2, generator=_generator(seed))
+    return (counts * sigma**2).clamp(0, 1).to(x)
+
+
+def salt_and_pepper(x: Tensor, fraction: float, seed: int = 0) -> Tensor:
+    """Turns a random `fraction` of the pixels, all channels together, white or black, evenly.
+
+    >>> x0 = salt_and_pepper(torch.full((1, 3, 10, 10), 0.5), 0.2)
+    >>> int((x0 == 0.5).sum()), int((x0 != 0.5).sum())
+    (240, 60)
+    """
+    mask = random_mask((x.shape[2], x.shape[3]), fraction, seed).to(x)
+    coin = torch.rand(mask.shape, generator=_generator(seed + 1)).to(x)
+    return x * mask + (1 - mask) * (coin < 0.5).to(x)
+
+
+def find_impulses(x: Tensor) -> Tensor:
+    """Where salt and pepper fell: pixels quite white or black amid others that are not.
+
+    Returns:
+        (1, 1, H, W): 1 = sound, 0 = black or white in some channel, and off the median of the 5×5
+        pixels round it by more than 0.1.
+
+    >>> x0 = salt_and_pepper(torch.full((1, 3, 32, 32), 0.5), 0.25)
+    >>> float(find_impulses(x0).mean())
+    0.75
+    """
+    from scipy.ndimage import median_filter
+
+    values = x.detach().cpu().float().numpy()
+    middle = median_filter(values, size=(1, 1, 5, 5), mode="reflect")
+    extreme = (values < 0.5 / 255) | (values > 1 - 0.5 / 255)
+    odd = extreme & (np.abs(values - middle) > 0.1)
+    return torch.from_numpy(1.0 - odd.any(axis=1, keepdims=True)).float().to(x.device)
+
+
 def jpeg(x: Tensor, quality: int) -> Tensor:
     """What is left of a picture after JPEG at `quality`, 1 (blocks) to 100 (hardly a trace).
 
@@ -118,13 +175,8 @@ def drop_pixels(x: Tensor, fraction: float, seed: int = 0) -> tuple[Tensor, Tens
     >>> float(mask.mean())
     0.75
     """
-    if not 0 <= fraction < 1:
-        raise ValueError(f"fraction must be in [0, 1), got {fraction:g}")
     h, w = x.shape[-2:]
-    lost = min(round(fraction * h * w), h * w - 1)
-    mask = torch.ones(h * w)
-    mask[torch.randperm(h * w, generator=_generator(seed))[:lost]] = 0
-    mask = mask.view(1, 1, h, w).to(x)
+    mask = random_mask((h, w), fraction, seed).to(x)
     return x * mask, mask
 
 

@@ -13,9 +13,10 @@ from torch import Tensor
 from . import viz
 from .degrade import add_noise
 from .images import save
-from .job import Job, restore
+from .job import Job
 from .metrics import psnr
 from .record import Record
+from .restore import restore
 
 SIGMA = 25 / 255  # the noise of the paper's own denoising examples
 
@@ -42,7 +43,7 @@ def run_demo(
         Job(
             picture=str(noisy),
             output=str(clean),
-            sigma=SIGMA,
+            options={"sigma": SIGMA},
             seconds=seconds,
             preset=preset,
             reference=str(folder / "original.png"),

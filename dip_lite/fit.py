@@ -45,7 +45,7 @@ class Snapshot:
     seconds: float  # of fitting, without what the caller did in between
     loss: float  # the energy of x
     x: Tensor  # (1, C, H, W), the network's output
-    x_avg: Tensor  # (1, C, H, W), the moving average of the outputs
+    x_avg: Tensor  # (1, C, H, W), the moving average of the outputs, finished (`Task.finish`)
     variance: float  # the stopping statistic, see `stopping`
     best: Tensor  # (1, C, H, W), the picture to take if the run ended here
     best_step: int  # where `best` comes from
@@ -107,8 +107,8 @@ class Run:
         with torch.no_grad():
             x, energy, _ = self._output(self.rng.get_state())
             self.loss = self._judge(energy, x).item()
-        if self.task.parts > 1 and self.task.x0 is not None:
-            x = self.task.x0.clone()  # what has not been fitted yet is shown as it came
+        if self.task.parts > 1 and self.task.guess is not None:
+            x = self.task.guess.clone()  # what has not been fitted yet is shown as it came
         self.x, self.x_avg, self.calm, self.calm_step = x, x.clone(), x, 0
 
     def _optimiser(self) -> torch.optim.Optimizer:
@@ -127,8 +127,8 @@ class Run:
             x = self.net(z)
         height, width = part.size
         x = x[..., :height, :width].float()
-        if self.task.parts > 1 and self.task.x0 is not None:
-            x = _level(x, self.task.x0[..., place[0], place[1]])
+        if self.task.parts > 1 and self.task.guess is not None:
+            x = _level(x, self.task.guess[..., place[0], place[1]])
         return x, energy, place
 
     def _judge(self, energy: Energy, x: Tensor) -> Tensor:
@@ -213,17 +213,16 @@ class Run:
         With `stop` the stopping rule picks `best`, once it has judged; otherwise it is `x_avg`.
         """
         judged = stop and self.rule.best_step > 0
-        x, x_avg = (t.detach().cpu().clone() for t in (self.x, self.x_avg))
-        best, best_step = (self.calm, self.calm_step) if judged else (x_avg, self.step)
+        best, best_step = (self.calm, self.calm_step) if judged else (self.x_avg, self.step)
         restored, self.restored = self.restored, ""
         return Snapshot(
             step=self.step,
             seconds=self.seconds,
             loss=self.loss,
-            x=x,
-            x_avg=x_avg,
+            x=_copy(self.x),
+            x_avg=_copy(self.task.finish(self.x_avg)),
             variance=self.rule.statistic,
-            best=best.detach().cpu().clone(),
+            best=_copy(self.task.finish(best)),
             best_step=best_step,
             restored=restored,
             why=why,
@@ -258,12 +257,16 @@ RIM = 24  # pixels at a part's border that know too little of the other side
 _KEPT = ("step", "seconds", "loss", "x", "x_avg", "calm", "calm_step", "restored")
 
 
-def _level(x: Tensor, x0: Tensor) -> Tensor:
-    """Gives a part the coarse levels of the degraded picture, in which there is next to no noise.
+def _copy(x: Tensor) -> Tensor:
+    return x.detach().cpu().clone()
+
+
+def _level(x: Tensor, guess: Tensor) -> Tensor:
+    """Gives a part the coarse levels of the first guess, in which there is next to no noise.
 
     A norm forgets how bright a part was, which one whole picture can learn and many parts cannot.
     """
-    coarse = F.avg_pool2d(x0 - x, 32, ceil_mode=True)
+    coarse = F.avg_pool2d(guess - x, 32, ceil_mode=True)
     return x + F.interpolate(coarse, size=x.shape[2:], mode="bilinear")
 
 

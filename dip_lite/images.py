@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
-    "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "SAMPLES", "PictureError", "PictureWarning",
+    "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "SAMPLES", "SAVED", "PictureError", "PictureWarning",
     "atomic_write", "check_same_size", "check_writable", "crop", "load", "match_channels",
     "pad_reflect", "sample", "save", "to_pil", "to_uint8",
 ]  # fmt: skip
@@ -48,6 +48,7 @@ _WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {}),
     ".bmp": ("BMP", {}),
 }
+SAVED = tuple(_WRITERS)  # the suffixes alone
 
 # The photographs inside scikit-image's wheel, colour first; its other pictures are downloads.
 SAMPLES: tuple[str, ...] = tuple(
@@ -208,12 +209,14 @@ def _writer(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
 # --- shapes
 
 
-def check_same_size(x: Tensor, x_true: Tensor, what: str = "reference") -> None:
-    """Raises PictureError, giving both sizes, when `x_true` (the `what`) is of another size."""
+def check_same_size(
+    x: Tensor, x_true: Tensor, what: str = "reference", of: str = "picture"
+) -> None:
+    """Raises PictureError, giving both sizes, when `x_true` (the `what`) has not x's."""
     (h, w), (h_true, w_true) = x.shape[-2:], x_true.shape[-2:]
     if (h, w) != (h_true, w_true):
-        both = f"the {what} is {w_true}×{h_true} pixels (W×H) and the picture {w}×{h}"
-        raise PictureError(f"The sizes differ, {both}: give a {what} of the picture's size.")
+        both = f"the {what} is {w_true}×{h_true} pixels (W×H) and the {of} {w}×{h}"
+        raise PictureError(f"The sizes differ, {both}: give a {what} of the {of}'s size.")
 
 
 def match_channels(x: Tensor, like: Tensor) -> Tensor:

@@ -135,7 +135,8 @@ class Finish(nn.Module):
     """The light last stage: from half the resolution to the picture's own.
 
     The norm stands before the doubling, where it costs a quarter: repeating every value four times
-    changes neither mean nor variance.
+    changes neither mean nor variance. With "nearest" and zero padding the doubled tensor is never
+    made: see `doubled_conv`.
     """
 
     def __init__(self, c_in: int, wide: int, c_out: int, shape: Hourglass) -> None:
@@ -144,7 +145,57 @@ class Finish(nn.Module):
         self.detail = _block(wide, wide, 3, shape)
         self.colour = _conv(wide, c_out, 1, shape)
         self.mode = shape.upsample
+        self.folded = shape.upsample == "nearest" and shape.padding == "zeros"
 
     def forward(self, x: Tensor) -> Tensor:
-        y = _double(self.narrow(x), self.mode)  # (1, wide, 2H, 2W)
-        return self.colour(self.detail(y))  # (1, c_out, 2H, 2W)
+        y = self.narrow(x)  # (1, wide, H, W)
+        if not self.folded:
+            return self.colour(self.detail(_double(y, self.mode)))  # (1, c_out, 2H, 2W)
+        conv, norm, bend = self.detail
+        assert isinstance(conv, nn.Conv2d)
+        y = doubled_conv(y, conv.weight)  # (1, wide, H, 4W)
+        return unfold(self.colour(bend(norm(y))))  # (1, c_out, 2H, 2W)
+
+
+def doubled_conv(x: Tensor, weight: Tensor) -> Tensor:
+    """Nearest upsampling ×2 and a 3×3 convolution in one, at the low resolution.
+
+    Of the nine pixels that an output pixel sees in the doubled picture many are copies of one: it
+    sees 2×2 distinct ones, and which ones depends on its place in its 2×2 block. So one convolution
+    with four times the outputs does both, on a quarter of the pixels.
+
+    Args:
+        x: (1, C, H, W).
+        weight: (O, C, 3, 3) of the convolution that is meant, padded with zeros.
+
+    Returns:
+        (1, O, H, 4W): the four pixels of each block one after another, so that norms, activations
+        and 1×1 convolutions go on as they are; `unfold` puts the pixels where they belong.
+
+    >>> x, weight = torch.randn(1, 2, 4, 4), torch.randn(5, 2, 3, 3)
+    >>> y = F.conv2d(F.interpolate(x, scale_factor=2), weight, padding=1)
+    >>> bool(torch.allclose(unfold(doubled_conv(x, weight)), y, atol=1e-5))
+    True
+    """
+    out, c_in = weight.shape[:2]
+    sums = _TAPS.to(weight)  # (2, 3, 3): place in the block, tap, tap at the low resolution
+    # (O, C, 3, 3) → (2·2·O, C, 3, 3): what each place of a block sees
+    taps = torch.einsum("ocij,pia,qjb->pqocab", weight, sums, sums).reshape(4 * out, c_in, 3, 3)
+    y = F.conv2d(x, taps.contiguous(memory_format=torch.channels_last), padding=1)
+    n, _, height, width = y.shape
+    return y.permute(0, 2, 3, 1).reshape(n, height, 4 * width, out).permute(0, 3, 1, 2)
+
+
+def unfold(y: Tensor) -> Tensor:
+    """(1, C, H, 4W) of `doubled_conv` → (1, C, 2H, 2W)"""
+    n, c, height, width = y.shape
+    blocks = y.permute(0, 2, 3, 1).reshape(n, height, width // 4, 2, 2, c)
+    pixels = blocks.permute(0, 1, 3, 2, 4, 5).reshape(n, 2 * height, width // 2, c)
+    return pixels.permute(0, 3, 1, 2)
+
+
+# for the first and the second pixel of a doubled pair: which low-resolution pixel (left, own,
+# right) each of the three taps falls on
+_TAPS = torch.tensor(
+    [[[1, 0, 0], [0, 1, 0], [0, 1, 0]], [[0, 1, 0], [0, 1, 0], [0, 0, 1]]], dtype=torch.float32
+)

@@ -60,7 +60,9 @@ class Task:
         size: (H, W) of the output.
         reg: standard deviation of the noise added to z at every step, a number or a (1, C_z, 1, 1)
             tensor (paper, supplementary; the authors' reg_noise_std).
-        x0: the degraded picture, for those who look on; the engine makes no use of it.
+        x0: the degraded picture, for those who look on.
+        guess: what a classical method makes of x0, (1, C, H, W) of `size`: to compare with, and
+            for the coarse levels of a picture that is fitted in windows. x0 where it fits.
         name, preset: for records and reports.
     """
 
@@ -73,6 +75,11 @@ class Task:
     x0: Tensor | None = None
     name: str = "own"
     preset: str = "own"
+    guess: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.guess is None and self.x0 is not None and self.x0.shape[2:] == self.size:
+            self.guess = self.x0
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, Energy]:
         """The input and the energy of one step; here z with fresh noise, and always one energy."""
@@ -88,6 +95,10 @@ class Task:
     def part(self, step: int) -> tuple[Task, Place]:
         """The task of one step, and the rows and columns of the picture that it is about."""
         return self, (slice(0, self.size[0]), slice(0, self.size[1]))
+
+    def finish(self, x: Tensor) -> Tensor:
+        """What is made of an output before anybody is given it; here nothing."""
+        return x
 
     def to(self, device: torch.device) -> Task:
         """A shallow copy whose tensors live on `device`."""

@@ -17,6 +17,7 @@ from PIL import Image
 
 import dip_lite as dip
 from dip_lite.__main__ import main
+from dip_lite.tasks import TASKS
 
 CLI = [sys.executable, "-m", "dip_lite"]
 
@@ -276,6 +277,6 @@ def test_an_unforeseen_error_shows_no_traceback(pictures, monkeypatch, capsys):
     def broken(*_: object, **__: object) -> torch.Tensor:
         raise RuntimeError("a wheel\ncame off")
 
-    monkeypatch.setattr("dip_lite.job.denoise", broken)
+    monkeypatch.setitem(TASKS, "denoise", broken)
     assert tiny(pictures) == 1
     assert "a wheel came off" in one_sentence(capsys.readouterr().err)

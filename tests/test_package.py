@@ -12,7 +12,8 @@ import pytest
 
 import dip_lite
 
-ROOMS = sorted(Path(dip_lite.__file__).parent.glob("*.py"))
+HOUSE = Path(dip_lite.__file__).parent
+ROOMS = sorted(HOUSE.rglob("*.py"))
 
 # Only a process of its own shows what an import does. torch comes first: it is the caller's.
 PROBE = """
@@ -97,21 +98,39 @@ def test_every_room_says_what_it_is(room: Path) -> None:
     assert ast.get_docstring(ast.parse(room.read_text(encoding="utf-8")))
 
 
+def _name(room: Path) -> str:
+    """ "images" of images.py, "tasks.common" of tasks/common.py, "tasks" of tasks/__init__.py."""
+    parts = room.relative_to(HOUSE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def _imported_by(room: Path, names: set[str]) -> set[str]:
+    """The rooms that one imports, anywhere in its text."""
+    found: set[str] = set()
+    inside = len(room.relative_to(HOUSE).parts) - 1  # 1 for a file in tasks/
+    for node in ast.walk(ast.parse(room.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        module = node.module or ""
+        if node.level == 0 and not module.startswith("dip_lite"):
+            continue
+        above = room.relative_to(HOUSE).parts[:-1] if inside and node.level == 1 else ()
+        path = ".".join([*above, *filter(None, [module.removeprefix("dip_lite").lstrip(".")])])
+        wanted = {path, *(".".join(filter(None, [path, alias.name])) for alias in node.names)}
+        found |= wanted & names
+    return found
+
+
 def test_no_two_rooms_import_each_other() -> None:
-    names = {room.stem for room in ROOMS}
-    above: dict[str, set[str]] = {}
-    for room in ROOMS:
-        found: set[str] = set()
-        for node in ast.walk(ast.parse(room.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom):
-                own = node.level == 1 or (node.module or "").startswith("dip_lite")
-                module = (node.module or "").removeprefix("dip_lite").lstrip(".")
-                wanted = {module.split(".")[0]} if module else {a.name for a in node.names}
-                found |= wanted & names if own else set()
-        above[room.stem] = found - {room.stem, "__init__"}
+    names = {_name(room) for room in ROOMS}
+    above = {_name(room): _imported_by(room, names) for room in ROOMS}
+    above = {name: found - {name, "__init__"} for name, found in above.items()}
     order = [*TopologicalSorter(above).static_order()]  # raises CycleError, naming the rooms
     assert order.index("decode") < order.index("images") < order.index("tasks")
-    assert order.index("nets") < order.index("tasks") and order.index("fit") < order.index("tasks")
+    assert order.index("task") < order.index("tasks.common") < order.index("tasks")
+    later = ("nets tasks", "fit restore", "tasks verbs", "verbs restore", "restore cli")
+    for early, late in map(str.split, later):
+        assert order.index(early) < order.index(late), (early, late)
 
 
 @pytest.mark.parametrize(("given", "seen"), [(None, "3000"), ("77", "77")])

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dip_lite import add_noise, denoise, psnr, sample, tasks
+from dip_lite import add_noise, denoise, psnr, sample
 from dip_lite.fit import RIM, Task, fit
-from dip_lite.tasks import ENERGIES, PRESETS, Recorrupted, windows
+from dip_lite.tasks import ENERGIES, PRESETS, Recorrupted, common, windows
 
 FLAT = torch.full((1, 3, 32, 32), 0.5)
 
@@ -235,8 +235,8 @@ def test_windows_cover_the_picture_even_without_their_rims(size: tuple[int, int]
 
 def test_a_large_picture_is_fitted_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Made "large" by smaller limits; +4.2 to +4.3 dB over seeds 0–4, 3 asked."""
-    monkeypatch.setattr(tasks, "LARGE", 1000)
-    monkeypatch.setattr(tasks, "WINDOW", 96)
+    monkeypatch.setattr(common, "LARGE", 1000)
+    monkeypatch.setattr(common, "WINDOW", 96)
     x_true = sample("chelsea")[..., 60:211, 100:283]  # 151 × 183: odd, and no multiple of 8
     x0 = add_noise(x_true, 25 / 255)
     task = denoise(x0, 25 / 255, preset="tiny")
