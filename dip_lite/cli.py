@@ -20,10 +20,10 @@ from .record import Record
 from .resample import KERNELS
 from .restore import restore
 from .tasks import ENERGIES, FACTORS, KINDS, PRESETS
+from .tasks.denoising import NOISES
 from .tasks.inpainting import ENERGIES as INPAINTING_ENERGIES
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-NOISES = ("gaussian", "poisson", "salt-pepper")
 
 
 class Verbs(click.Group):

@@ -12,6 +12,8 @@ import os
 from .guard import FitError
 from .images import PictureError
 
+NO_MEMORY = ("out of memory", "can't allocate memory")  # of PyTorch's own errors
+
 
 def explain(error: Exception) -> tuple[str, int]:
     """What to say of an error, and the exit status: 2 for wrong input, 1 for the rest.
@@ -27,7 +29,7 @@ def explain(error: Exception) -> tuple[str, int]:
         raise error
     if isinstance(error, FitError):
         return _sentence(error), 1
-    if isinstance(error, MemoryError) or "memory" in str(error):
+    if isinstance(error, MemoryError) or any(phrase in str(error) for phrase in NO_MEMORY):
         return "The picture needs more memory than there is: make it smaller.", 1
     reason = " ".join(str(error).split())[:200]
     return (

@@ -100,7 +100,7 @@ class Run:
             net = task.net()
         self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = self._optimiser()
-        self.guard = Guard(self.net, self.optimiser)
+        self.guard = Guard(self.net, self.optimiser, jumps=task.parts == 1)
         self.rule = Patience(task.settings.warmup, task.settings.patience)
         self.step, self.seconds, self.loss = 0, 0.0, math.nan
         self.restored = ""
@@ -152,7 +152,7 @@ class Run:
         start = time.perf_counter()
         x, energy, place = self._output()
         loss = self._judge(energy, x)
-        value, distance = loss.item(), self._distance(x.detach(), place)
+        value, distance = loss.item(), self._distance(x.detach())
         fault = self.guard.fault(value, distance)
         if not fault:
             self.optimiser.zero_grad(set_to_none=True)
@@ -169,12 +169,9 @@ class Run:
         self.step += 1
         self.seconds += time.perf_counter() - start
 
-    def _distance(self, x: Tensor, place: Place) -> float:
-        """Mean squared distance to the degraded picture, 0 where it is not of x's size."""
-        x0, (rows, columns) = self.task.x0, place
-        if x0 is None or x0.shape[1] != x.shape[1] or x0[..., rows, columns].shape != x.shape:
-            return 0.0
-        return F.mse_loss(x, x0[..., rows, columns]).item()
+    def _distance(self, x: Tensor) -> float:
+        """Mean squared distance to the degraded picture, 0 where there is no telling."""
+        return self.task.distance(x) if self.task.parts == 1 else 0.0
 
     def _gradient_fault(self) -> str:
         grads = [p.grad for p in self.net.parameters() if p.grad is not None]
@@ -213,16 +210,19 @@ class Run:
         With `stop` the stopping rule picks `best`, once it has judged; otherwise it is `x_avg`.
         """
         judged = stop and self.rule.best_step > 0
-        best, best_step = (self.calm, self.calm_step) if judged else (self.x_avg, self.step)
+        x_avg = _copy(self.task.finish(self.x_avg))
+        best, best_step = x_avg.clone(), self.step
+        if judged:
+            best, best_step = _copy(self.task.finish(self.calm)), self.calm_step
         restored, self.restored = self.restored, ""
         return Snapshot(
             step=self.step,
             seconds=self.seconds,
             loss=self.loss,
             x=_copy(self.x),
-            x_avg=_copy(self.task.finish(self.x_avg)),
+            x_avg=x_avg,
             variance=self.rule.statistic,
-            best=_copy(self.task.finish(best)),
+            best=best,
             best_step=best_step,
             restored=restored,
             why=why,

@@ -34,6 +34,7 @@ from .perform import fetch
 
 COMMON = ("pictures", "seeds", "steps", "seconds", "stop")
 OWN = ("name", "spoil", "settings")
+TOLD = {"steps": "a whole number", "seconds": "a number", "stop": "true or false"}
 KINDS = {"steps": (int,), "seconds": (int, float), "stop": (bool,)}
 
 
@@ -100,7 +101,7 @@ def _cells(told: dict[str, Any], folder: Path, place: str) -> list[Cell]:
         tables[kind] = {key: _values(key, value, folder) for key, value in table.items()}
     for key, kinds in KINDS.items():
         if key in told and type(told[key]) not in kinds:
-            raise SweepError(f"{key} of {place} must be {kinds[-1].__name__}, got {told[key]!r}")
+            raise SweepError(f"{key} of {place} must be {TOLD[key]}, got {told[key]!r}")
     budget = {key: told[key] for key in KINDS if key in told}
     try:
         return grid(pictures, name, tables["settings"], seeds, spoil=tables["spoil"], **budget)

@@ -35,10 +35,16 @@ class FitError(RuntimeError):
 
 
 class Guard:
-    """Remembers the last good weights and optimiser of one run; see the module's text."""
+    """Remembers the last good weights and optimiser of one run; see the module's text.
 
-    def __init__(self, net: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        self.net, self.optimiser = net, optimiser
+    Without `jumps` only NaN and infinity are faults: one window of a picture may well be harder
+    than the next.
+    """
+
+    def __init__(
+        self, net: nn.Module, optimiser: torch.optim.Optimizer, jumps: bool = True
+    ) -> None:
+        self.net, self.optimiser, self.jumps = net, optimiser, jumps
         self.good: dict[str, Any] = {}
         self.mean = math.nan  # running mean of the losses
         self.distance = 0.0  # and of the distances
@@ -54,7 +60,7 @@ class Guard:
         """
         if not math.isfinite(loss):
             return f"the loss became {loss}"
-        if self.seen < YOUNG:
+        if self.seen < YOUNG or not self.jumps:
             return ""
         if loss > self.mean + (JUMP - 1) * abs(self.mean):
             return f"the loss jumped from {self.mean:.3g} to {loss:.3g}"

@@ -4,6 +4,8 @@
     spoilt.x0, spoilt.told                   # the noisy picture, {"sigma": 0.098}
 
     sigma     Gaussian noise of that standard deviation, [0, 1] scale
+    photons   Poisson noise of that deviation at white
+    impulses  that fraction of the pixels turned white or black
     quality   JPEG of that quality, 1 to 100
     missing   that fraction of the pixels lost
     mask      the white pixels of that picture lost
@@ -24,7 +26,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .degrade import add_noise, drop_pixels, jpeg
+from .degrade import add_noise, add_poisson, drop_pixels, jpeg, salt_and_pepper
 from .images import check_same_size, match_channels
 from .masks import check_mask, hole, load_mask, scratches, text_mask
 from .resample import Downsample, upsample
@@ -96,6 +98,14 @@ def _noise(x: Tensor, sigma: float, seed: int, pictures: Pictures) -> Spoilt:
     return Spoilt(add_noise(x, sigma, seed=seed), {"sigma": sigma}, x)
 
 
+def _photons(x: Tensor, sigma: float, seed: int, pictures: Pictures) -> Spoilt:
+    return Spoilt(add_poisson(x, sigma, seed=seed), {"sigma": sigma, "noise": "poisson"}, x)
+
+
+def _impulses(x: Tensor, fraction: float, seed: int, pictures: Pictures) -> Spoilt:
+    return Spoilt(salt_and_pepper(x, fraction, seed=seed), {"noise": "salt-pepper"}, x)
+
+
 def _jpeg(x: Tensor, quality: int, seed: int, pictures: Pictures) -> Spoilt:
     return Spoilt(jpeg(x, quality), {"quality": quality}, x)
 
@@ -150,4 +160,5 @@ def _file(x: Tensor, name: str, seed: int, pictures: Pictures) -> Spoilt:
 WAYS: dict[str, Callable[[Tensor, Any, int, Pictures], Spoilt]] = {
     "sigma": _noise, "quality": _jpeg, "missing": _drop, "mask": _mask, "text": _text,
     "scratches": _scratch, "hole": _hole, "factor": _shrink, "file": _file,
+    "photons": _photons, "impulses": _impulses,
 }  # fmt: skip

@@ -18,7 +18,8 @@ from .images import PictureWarning, load
 from .job import Job
 from .masks import alpha_mask, check_mask, colour_mask, kind_of, load_mask
 from .task import Task
-from .tasks import ENERGY, TASKS
+from .tasks import ENERGY, TASKS, inpainting
+from .tasks.denoising import estimate_photons
 
 # options that say where an input comes from; what it holds is compared when a run is resumed
 SOURCES = ("mask", "missing_colour", "black_is_missing", "flash")
@@ -69,23 +70,25 @@ def make(job: Job, inputs: Inputs) -> tuple[Task, dict[str, Any]]:
         told["missing"] = round(1 - float(inputs.mask.mean()), 4)
     if job.task == "inpaint" and inputs.mask is not None:
         chosen["kind"] = chosen["kind"] or kind_of(inputs.mask)
-        chosen["energy"] = chosen["energy"] or ("mse" if job.preset == "paper" else "hidden")
+        default = "mse" if job.preset == "paper" else inpainting.ENERGY[chosen["kind"]]
+        chosen["energy"] = chosen["energy"] or default
         arguments["keep_known"] = not chosen["refit_known"]
     if job.task != "tv":
         arguments |= {"preset": job.preset, "seed": job.seed}
     told = chosen | told
     arguments |= {name: value for name, value in chosen.items() if name != "refit_known"}
-    if arguments.get("noise") == "gaussian":
-        del arguments["noise"]
     return TASKS[job.task](inputs.x0, **arguments), told
 
 
 def _settle_noise(chosen: dict[str, Any], job: Job, x0: Tensor) -> None:
-    """Estimates Gaussian noise here, so that the report can tell it; the others have their own."""
-    if chosen["noise"] == "gaussian":
-        chosen["energy"] = chosen["energy"] or ENERGY.get(job.preset)
-        if chosen["sigma"] is None:
-            chosen["sigma"] = estimate_sigma(x0)
+    """Estimates σ here, so that the report can tell it."""
+    if chosen["noise"] == "salt-pepper":
+        if chosen["sigma"] is not None:
+            raise ValueError("salt and pepper has no sigma: leave --sigma out")
+    elif chosen["sigma"] is None:
+        estimate = estimate_photons if chosen["noise"] == "poisson" else estimate_sigma
+        chosen["sigma"] = estimate(x0)
+    chosen["energy"] = chosen["energy"] or ENERGY.get(job.preset)
 
 
 def _mask(job: Job, x0: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dip_lite import add_noise, denoise, psnr, sample
+from dip_lite import (
+    add_noise,
+    denoise,
+    flash_no_flash,
+    inpaint,
+    psnr,
+    remove_jpeg,
+    sample,
+    super_resolve,
+)
 from dip_lite.fit import RIM, Task, fit
+from dip_lite.masks import hole, random_mask
 from dip_lite.tasks import ENERGIES, PRESETS, Recorrupted, common, windows
 
 FLAT = torch.full((1, 3, 32, 32), 0.5)
@@ -246,3 +257,28 @@ def test_a_large_picture_is_fitted_in_windows(monkeypatch: pytest.MonkeyPatch) -
     assert last.best.shape == x0.shape
     gain = psnr(last.best.clamp(0, 1), x_true) - psnr(x0, x_true)
     assert gain > 3
+
+
+WINDOWED = {
+    "inpaint": lambda x: inpaint(x, hole((192, 192), fraction=0.2), preset="tiny"),
+    "scattered": lambda x: inpaint(x, random_mask((192, 192), 0.5), preset="tiny"),
+    "jpeg": lambda x: remove_jpeg(x, preset="tiny"),
+    "flash": lambda x: flash_no_flash(x, x, preset="tiny"),
+    "super-resolve": lambda x: super_resolve(x[..., ::2, ::2], 2, preset="tiny"),
+}
+
+
+@pytest.mark.parametrize("make", WINDOWED.values(), ids=WINDOWED)
+def test_a_hard_window_beside_an_easy_one_is_no_fault(
+    make: Callable[[Tensor], Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half flat, half noise, and a hole larger than a window's middle: nothing is taken back."""
+    monkeypatch.setattr(common, "LARGE", 1000)
+    monkeypatch.setattr(common, "WINDOW", 64)
+    x = torch.rand(1, 1, 192, 192, generator=torch.Generator().manual_seed(0))
+    x[..., :96] = 0.5
+    task = make(x)
+    assert task.parts > 8
+    snaps = [*fit(task, steps=6 * task.parts, schedule=lambda step, _: True, device="cpu")]
+    assert not any(snap.restored for snap in snaps)
+    assert torch.isfinite(snaps[-1].best).all() and snaps[-1].best.shape == x.shape

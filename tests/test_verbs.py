@@ -110,7 +110,7 @@ def test_the_report_of_inpainting_says_what_was_picked(folder: Path) -> None:
     assert (told["kind"], told["energy"]) == ("thin", "hidden")
     assert told["missing"] == pytest.approx(share, abs=1e-4)
     assert "psnr_guess" in told and told["psnr_guess"] < 99
-    assert short("inpaint", "--report", "r.json", "--kind", "hole", "--energy", "mse") == 0
+    assert short("inpaint", "--report", "r.json", "--kind", "hole") == 0
     told = json.loads(Path("r.json").read_text())
     assert (told["kind"], told["energy"]) == ("hole", "mse")
 
@@ -150,9 +150,7 @@ def test_every_option_reaches_its_task(verb: str, folder: Path) -> None:
     assert task.name == verb and told.keys() >= OPTIONS[verb].keys()
 
 
-def test_noise_is_passed_on_unless_it_is_gaussian(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_kind_of_noise_is_passed_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, Any]] = []
 
     def spy(x0: torch.Tensor, **arguments: Any) -> dip.Task:
@@ -161,7 +159,13 @@ def test_noise_is_passed_on_unless_it_is_gaussian(
 
     monkeypatch.setitem(TASKS, "denoise", spy)
     assert short("denoise") == short("denoise", "--noise", "poisson") == 0
-    assert "noise" not in seen[0] and seen[1]["noise"] == "poisson"
+    assert [told["noise"] for told in seen] == ["gaussian", "poisson"]
+    assert all(told["sigma"] > 0 for told in seen)  # estimated
+
+
+def test_salt_and_pepper_has_no_sigma(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert short("denoise", "--noise", "salt-pepper", "--sigma", "25") == 2
+    assert "leave --sigma out" in capsys.readouterr().err
 
 
 # --- masks

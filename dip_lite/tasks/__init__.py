@@ -4,7 +4,10 @@
     for snap in fit(task, seconds=60): ...
 
 The presets are `fast` (two cores, a minute), `paper` (the authors' network and settings; hours) and
-`tiny` (seconds, for tests). One file a task; what they share is in `common`. `TASKS` names all.
+`tiny` (seconds, for tests). A result of more than 1.5 megapixels is fitted in windows of 512², one
+a step, by one network: the memory is that of a small picture, and the stopping rule rests.
+
+One file a task; what they share is in `common`. `TASKS` names them all.
 """
 
 from collections.abc import Callable

@@ -43,7 +43,7 @@ PAPER_SETTINGS = {"scattered": (11000, 0.001), "thin": (6000, 0.01), "hole": (50
 
 def masked_error(x0: Tensor, mask: Tensor) -> Energy:
     """E(x) = Σ m·(x − x0)² / Σ m, m any weights of x0's height and width (paper, eq. 6)."""
-    total = float(mask.sum()) * x0.shape[1]
+    total = max(float(mask.sum()), 1.0) * x0.shape[1]  # 0 in a window that lies in a hole
 
     def energy(x: Tensor) -> Tensor:
         return ((x - x0.to(x.device)).square() * mask.to(x.device)).sum() / total
@@ -100,6 +100,13 @@ class Hidden(Tiled):
         chances = torch.rand(self.mask.shape, generator=rng, device=rng.device)
         rate = 0.05 + 0.15 * float(chances[0, 0, 0, 0])
         return (chances > rate).float()
+
+    def distance(self, x: Tensor) -> float:
+        """To the known pixels; the others are not x0's."""
+        if self.x0 is None:
+            return 0.0
+        known = self.known.to(x.device)
+        return float(((x - self.x0.to(x.device)).square() * known).mean())
 
     def finish(self, x: Tensor) -> Tensor:
         """Puts the known pixels back as they were given."""

@@ -48,10 +48,10 @@ def downsampled_error(
 
 @dataclass
 class Enlarged(Guided):
-    """Super-resolution whose result, made small again, is x0.
+    """Super-resolution whose result, made small again, is nearly x0.
 
-    The network comes near to that; `finish` goes the rest of the way by back-projection,
-    x ← x + u(x0 − d(x)), u the bicubic enlarging.
+    The network comes near to that; `finish` comes nearer by four rounds of back-projection,
+    x ← x + u(x0 − d(x)), u a bicubic enlarging.
 
     Source: Irani and Peleg, "Improving resolution by image registration" (CVGIP 1991).
     """
@@ -84,8 +84,9 @@ def super_resolve(
         factor: 2, 3, 4 or 8.
         kernel: how x0 was made small: "lanczos" (the paper's), "bicubic" or "box".
         preset: "fast" adds a little of the TV norm to the paper's energy, and shows the network
-            means of x0 over 1 and 2×2 of its pixels beside the random z, see `Enlarged`; "paper" is
-            the authors' network and settings, z alone; "tiny" is for tests.
+            means of its bicubic enlargement over about 1 and 2×2 pixels of x0 beside the random z,
+            see `Enlarged`; "paper" is the authors' network and settings, z alone; "tiny" is for
+            tests.
         seed: of the random z.
 
     Raises:
