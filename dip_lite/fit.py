@@ -101,7 +101,7 @@ class Run:
         self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = self._optimiser()
         self.guard = Guard(self.net, self.optimiser, jumps=task.parts == 1)
-        self.rule = Patience(task.settings.warmup, task.settings.patience)
+        self.rule = Patience(task.settings.warmup, task.settings.patience, gain=task.settings.gain)
         self.step, self.seconds, self.loss = 0, 0.0, math.nan
         self.restored = ""
         with torch.no_grad():

@@ -11,6 +11,9 @@ Kept as two running averages it needs no window of pictures:
         if rule.update(x): keep(x)        # the steadiest so far
         if rule.done: break               # no steadier one for `patience` steps
 
+Where there is no noise that wanders, as with the blocks of JPEG, v only falls ever more slowly;
+there a new minimum counts only if it is lower by a share, `gain`.
+
 Source: Wang, Li, Zhuang, Chen, Liang and Sun, "Early Stopping for Deep Image Prior" (TMLR 2023),
 whose window (100 steps) and patience (1000) suit Adam; ours are fitted to Muon's pace.
 """
@@ -39,6 +42,7 @@ class Patience:
     warmup: int = 60  # steps ignored at the start, where a network that has learnt nothing is calm
     patience: int = 80  # steps without a new minimum before the end
     rate: float = 0.05  # α; about the last 1/α outputs count
+    gain: float = 0.0  # by what share a new minimum must be lower to count
     statistic: float = math.inf
     best: float = math.inf
     best_step: int = 0
@@ -52,6 +56,8 @@ class Patience:
             raise ValueError(
                 f"warmup must be ≥ 0 and patience ≥ 1, got {self.warmup} and {self.patience}"
             )
+        if not 0 <= self.gain < 1:
+            raise ValueError(f"gain must be at least 0 and below 1, got {self.gain}")
         if not 0 < self.rate < 1:
             raise ValueError(f"rate must be between 0 and 1, got {self.rate}")
 
@@ -67,7 +73,7 @@ class Patience:
         if self.steps <= self.warmup:
             return False
         self.statistic = self.variance
-        if better := self.variance < self.best:
+        if better := self.variance < (1 - self.gain) * self.best:
             self.best, self.best_step = self.variance, self.steps
         self.done = self.steps - self.best_step >= self.patience
         return better

@@ -36,6 +36,7 @@ class Settings:
     steps: int = 3000  # at most (authors' code, denoising)
     warmup: int = 60  # steps the stopping rule ignores
     patience: int = 80  # steps without a steadier output before the end
+    gain: float = 0.0  # by what share an output must be steadier to count, see `stopping`
 
     def __post_init__(self) -> None:
         if self.optimiser not in ("muon", "adam"):
@@ -46,7 +47,7 @@ class Settings:
             raise ValueError(f"average must be in [0, 1), got {self.average}")
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
-        Patience(self.warmup, self.patience)  # refuses wrong ones now
+        Patience(self.warmup, self.patience, gain=self.gain)  # refuses wrong ones now
 
 
 @dataclass

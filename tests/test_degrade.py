@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from dip_lite.degrade import (
     add_noise,
+    add_poisson,
     drop_pixels,
     estimate_sigma,
+    find_impulses,
     jpeg,
+    salt_and_pepper,
     shuffle_pixels,
     white_noise,
 )
@@ -20,6 +25,8 @@ GREY = torch.full((1, 3, 128, 128), 0.5)
 
 RANDOM = {
     "add_noise": lambda seed: add_noise(GREY, 0.1, seed),
+    "add_poisson": lambda seed: add_poisson(GREY, 0.1, seed),
+    "salt_and_pepper": lambda seed: salt_and_pepper(GREY, 0.3, seed),
     "shuffle_pixels": lambda seed: shuffle_pixels(white_noise(GREY, 7), seed),
     "white_noise": lambda seed: white_noise(GREY, seed),
     "drop_pixels": lambda seed: drop_pixels(GREY, 0.5, seed)[1],
@@ -96,6 +103,80 @@ def test_a_black_surround_does_not_hide_the_noise() -> None:
     assert estimate_sigma(add_noise(x, 0.1)) == pytest.approx(0.1, rel=0.1)
 
 
+@pytest.mark.parametrize("level", [0.1, 0.25, 0.5])
+def test_photon_noise_grows_with_the_root_of_the_light(level: float) -> None:
+    x = torch.full((1, 3, 128, 128), level)
+    noise = add_poisson(x, 0.1) - x
+    assert float(noise.std()) == pytest.approx(0.1 * math.sqrt(level), rel=0.02)
+    assert abs(float(noise.mean())) < 0.001
+    first, second = noise[0, 0].flatten(), noise[0, 1].flatten()
+    assert abs(float((first * second).mean())) < 0.02 * 0.1**2 * level  # channels are independent
+
+
+def test_photons_are_counted() -> None:
+    counts = add_poisson(GREY, 0.1) / 0.1**2
+    assert torch.allclose(counts, counts.round(), atol=1e-3)
+    assert counts.unique().numel() > 10
+
+
+def test_no_light_has_no_photons_and_white_is_clipped() -> None:
+    black, white = torch.zeros(1, 1, 32, 32), torch.ones(1, 1, 32, 32)
+    assert torch.equal(add_poisson(black, 0.5), black)
+    x0 = add_poisson(white, 0.1)
+    assert float(x0.max()) == 1 and 0.4 < float((x0 == 1).float().mean()) < 0.65
+
+
+@pytest.mark.parametrize("sigma", [0, -0.1, 25, 1.5, 1000, float("nan")])
+def test_photon_noise_out_of_range_is_refused(sigma: float) -> None:
+    with pytest.raises(ValueError, match=r"sigma must be above 0 and at most 1, got ") as caught:
+        add_poisson(GREY, sigma)
+    assert ("divide by 255?" in str(caught.value)) == (1 < sigma <= 255)
+
+
+@pytest.mark.parametrize("fraction", [0, 0.01, 0.3, 0.9])
+def test_the_asked_share_of_pixels_turns_white_or_black_evenly(fraction: float) -> None:
+    x0 = salt_and_pepper(GREY, fraction)
+    odd = x0 != 0.5
+    assert int(odd[:, 0].sum()) == round(fraction * 128 * 128)
+    assert (odd == odd[:, :1]).all() and (x0 == x0[:, :1]).all()  # all channels of it
+    assert set(x0[odd].tolist()) <= {0, 1}
+    if fraction:
+        assert float(x0[odd].mean()) == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("fraction", [1, -0.1, 50, float("nan")])
+def test_a_share_of_impulses_that_leaves_nothing_is_refused(fraction: float) -> None:
+    with pytest.raises(ValueError, match=r"fraction must be in \[0, 1\), got"):
+        salt_and_pepper(GREY, fraction)
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "page"])
+@pytest.mark.parametrize("fraction", [0.05, 0.4, 0.6])
+def test_impulses_are_found_and_nothing_else(name: str, fraction: float) -> None:
+    x = sample(name)[..., 100:228, 100:228]
+    x0 = salt_and_pepper(x, fraction)
+    changed = (x0 != x).any(dim=1, keepdim=True)
+    found = find_impulses(x0) == 0
+    assert found.shape == changed.shape
+    # measured, seeds 0 to 2: up to 0.4 at least 0.985 are found, at 0.6 0.95 (with so many, some
+    # have none but their like around them); wrongly at most 0.0023
+    assert float(found[changed].float().mean()) > (0.97 if fraction < 0.5 else 0.93)
+    assert float(found[~changed].float().mean()) < 0.005
+
+
+def test_white_paper_black_ink_and_flat_pictures_have_no_impulses() -> None:
+    stripes = (torch.arange(64) // 8 % 2).float().expand(1, 1, 64, 64)
+    for sound in (stripes, torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16), GREY):
+        assert (find_impulses(sound) == 1).all()
+
+
+def test_one_wild_channel_is_enough_of_an_impulse() -> None:
+    x0 = GREY.clone()
+    x0[0, 1, 5, 7] = 1
+    x0[0, 2, 0, 0] = 0  # in a corner, too
+    assert (find_impulses(x0) == 0).nonzero().tolist() == [[0, 0, 0, 0], [0, 0, 5, 7]]
+
+
 def test_jpeg_loses_more_at_lower_quality() -> None:
     x = sample("coffee")[..., :101, :151]
     good, bad = jpeg(x, 90), jpeg(x, 10)
@@ -158,4 +239,5 @@ def test_the_input_is_never_changed() -> None:
     x = white_noise(GREY)
     kept = x.clone()
     add_noise(x, 0.1), jpeg(x, 50), drop_pixels(x, 0.5), shuffle_pixels(x), estimate_sigma(x)
+    add_poisson(x, 0.1), salt_and_pepper(x, 0.5), find_impulses(x)
     assert torch.equal(x, kept)

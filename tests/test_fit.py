@@ -436,3 +436,38 @@ def test_a_run_may_go_on_with_the_stopping_rule_after_without_it() -> None:
     judged = end(fit(run, steps=95, stop=True))
     assert judged.best_step == calm_step and torch.equal(judged.best, calm)
     assert not torch.equal(judged.best, judged.x_avg)
+
+
+# --- what a task may add
+
+
+class Lifted(Task):
+    """Its outputs end one above where a network's can be."""
+
+    def finish(self, x: Tensor) -> Tensor:
+        return x + 1
+
+
+def test_a_finish_is_put_on_the_average_and_the_best_and_never_fed_back() -> None:
+    plain = own(steps=60, warmup=5, patience=200)
+    finished = Lifted(**vars(plain))
+    pairs = zip(*(fit(task, schedule=every(10)) for task in (plain, finished)), strict=True)
+    for without, with_it in pairs:
+        assert (without.loss, without.best_step) == (with_it.loss, with_it.best_step)
+        assert torch.equal(without.x, with_it.x)
+        assert torch.equal(without.x_avg + 1, with_it.x_avg)
+        assert torch.equal(without.best + 1, with_it.best)
+    assert with_it.best_step > 0
+
+
+def test_the_guess_is_x0_where_it_fits_unless_there_is_a_better() -> None:
+    x0, better = picture(), torch.rand(1, 3, 32, 32)
+    task = own()
+    assert task.guess is None  # nobody said what there was
+
+    def guess(x0: Tensor, guess: Tensor | None = None) -> Tensor | None:
+        return Task(task.energy, task.net, task.z, (32, 32), x0=x0, guess=guess).guess
+
+    assert guess(x0) is x0
+    assert guess(x0, better) is better
+    assert guess(x0[..., ::2, ::2]) is None  # a small picture to be enlarged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dip_lite.nets import Finish, Hourglass, build
+from dip_lite.nets import Finish, Hourglass, build, doubled_conv, unfold
 from dip_lite.optim import Muon
 from dip_lite.tasks import FAST, PAPER, TINY
 
@@ -117,6 +118,56 @@ def test_norm_before_nearest_doubling_equals_norm_after(padding: str) -> None:
     x = 3 * noise(1, 8, 12, 10) + 1
     after = norm(F.interpolate(stage.narrow[0](x), scale_factor=2, mode="nearest"))
     assert torch.allclose(stage(x), stage.colour(stage.detail(after)), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 7), (8, 6)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_doubling_and_convolving_in_one_equals_one_after_the_other(
+    size: tuple[int, int], layout: torch.memory_format
+) -> None:
+    ours, theirs = (
+        (
+            noise(2, 3, *size).contiguous(memory_format=layout).requires_grad_(),
+            noise(5, 3, 3, 3, seed=1).requires_grad_(),
+        )
+        for _ in range(2)
+    )
+    y = unfold(doubled_conv(*ours))
+    expected = F.conv2d(F.interpolate(theirs[0], scale_factor=2), theirs[1], padding=1)
+    assert y.shape == expected.shape and torch.allclose(y, expected, atol=1e-5)
+    weights = noise(*y.shape, seed=2)
+    (y * weights).sum().backward()
+    (expected * weights).sum().backward()
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.grad is not None and torch.allclose(mine.grad, other.grad, atol=1e-4)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_the_folded_last_stage_equals_the_unfolded(train: bool) -> None:
+    shape = Hourglass((8,), upsample="nearest", padding="zeros", finish=6)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        folded = Finish(8, 6, 3, shape).train(train)
+    plain = copy.deepcopy(folded)
+    assert folded.folded
+    plain.folded = False
+    results = []
+    for stage in (folded, plain):
+        x = (3 * noise(1, 8, 6, 10) + 1).requires_grad_()
+        y = stage(x)
+        (y * noise(*y.shape, seed=1)).sum().backward()
+        buffers = [b.float() for b in stage.buffers()]
+        results.append([y, x.grad, *(p.grad for p in stage.parameters()), *buffers])
+    for ours, theirs in zip(*results, strict=True):
+        # the norm after the convolution takes its bias away, so there is none; sums run over 240
+        assert torch.allclose(ours, theirs, atol=2e-4, rtol=1e-4)
+
+
+def test_only_nearest_with_zeros_is_folded() -> None:
+    for mode in ("nearest", "bilinear"):
+        for padding in ("zeros", "reflect"):
+            stage = Finish(4, 4, 3, Hourglass((4,), upsample=mode, padding=padding, finish=4))
+            assert stage.folded == ((mode, padding) == ("nearest", "zeros"))
 
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])

@@ -121,3 +121,15 @@ def test_numbers_out_of_range_are_refused(wrong: dict[str, Any], came: str) -> N
     message = str(caught.value)
     assert next(iter(wrong)) in message and came in message
     assert message.splitlines() == [message]
+
+
+def test_a_share_is_asked_of_a_new_minimum() -> None:
+    """Outputs that settle ever more slowly never end the plain rule, and do end one with a gain."""
+    outputs = [torch.full((1, 1, 4, 4), 1 / (step + 10)) for step in range(600)]
+    ends = {}
+    for gain in (0.0, 0.5):
+        rule = Patience(warmup=20, patience=40, gain=gain)
+        ends[gain] = next((i for i, x in enumerate(outputs) if (rule.update(x), rule.done)[1]), None)
+    assert ends[0.0] is None and ends[0.5] is not None
+    with pytest.raises(ValueError, match="gain"):
+        Patience(gain=1.0)

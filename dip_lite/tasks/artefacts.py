@@ -60,7 +60,7 @@ def remove_jpeg(x0: Tensor, *, preset: str = "fast", seed: int = 0) -> Task:
     return Guided(
         squared_error(x0),
         net=partial(build, shape, channels + guide_channels(shape, x0.shape[1]), x0.shape[1]),
-        settings=SETTINGS[preset],
+        settings=replace(SETTINGS[preset], gain=0.15),
         reg=0.3,
         haze=20 / 255,
         padded=padded,

@@ -43,7 +43,7 @@ PAPER_SETTINGS = {"scattered": (11000, 0.001), "thin": (6000, 0.01), "hole": (50
 
 def masked_error(x0: Tensor, mask: Tensor) -> Energy:
     """E(x) = Σ m·(x − x0)² / Σ m, m any weights of x0's height and width (paper, eq. 6)."""
-    total = max(float(mask.sum()), 1.0) * x0.shape[1]  # 0 in a window that lies in a hole
+    total = (float(mask.sum()) or 1.0) * x0.shape[1]  # 0 in a window that lies in a hole
 
     def energy(x: Tensor) -> Tensor:
         return ((x - x0.to(x.device)).square() * mask.to(x.device)).sum() / total
@@ -240,7 +240,7 @@ def _settings(preset: str, kind: str) -> Settings:
     if preset == "paper":
         steps, lr = PAPER_SETTINGS[kind]
         return replace(SETTINGS["paper"], steps=steps, lr=lr)
-    return SETTINGS[preset]
+    return replace(SETTINGS[preset], gain=0.3 if kind == "hole" else 0.0)
 
 
 def _grid(padded: Tensor) -> Tensor:
