@@ -35,7 +35,8 @@ def test_steps_between_blocks_get_lower() -> None:
 
     x0 = jpeg(ASTRONAUT, 10)
     *_, last = fit(remove_jpeg(x0, preset="tiny"), steps=100, device="cpu")
-    assert blocks(last.best) < 0.5 * (blocks(x0) + 1) and blocks(x0) > 1.5
+    # measured: 1.15 in the clean picture, 2.48 in x0, 1.48 to 1.56 after, seeds 0 to 4
+    assert blocks(last.best) < 1.75 and blocks(x0) > 2.2
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -56,8 +57,10 @@ def test_only_the_papers_input_has_no_trace_of_the_picture() -> None:
 def test_what_is_shown_is_hazy_anew_at_every_step() -> None:
     task = remove_jpeg(ASTRONAUT, preset="tiny")
     generator = rng()
-    (first, _), (second, _) = task.draw(generator), task.draw(generator)
-    assert not torch.equal(first, second)
+    # beside z, of which the first 12 are the pixels in 2×2 blocks, four times as large
+    first, second = (task.draw(generator)[0][:, task.z.shape[1] :][:, :12] for _ in range(2))
+    haze = float((first - second).std()) / 4 / 2**0.5
+    assert haze == pytest.approx(20 / 255, rel=0.03)
     assert torch.equal(task.draw(rng(3))[0], task.draw(rng(3))[0])
 
 

@@ -28,7 +28,7 @@ def quality(x0: Tensor, flash: Tensor, steps: int = 60) -> float:
 
 def test_it_denoises_with_the_edges_of_the_flash_picture() -> None:
     # measured gains, seeds 0 to 4: 14.0, 14.4, 15.4, 14.1, 14.5 dB;
-    # with a flash picture that is one grey: 12.4, 12.2, 12.4, 12.6, 12.2
+    # with a flash picture that is one grey: 12.4, 12.2, 12.4, 12.6, 12.2; apart by at least 1.5
     with_edges, without = quality(NOISY, FLASH), quality(NOISY, torch.full_like(FLASH, 0.5))
     assert with_edges > psnr(NOISY, DIM) + 11
     assert with_edges > without + 0.7
@@ -38,7 +38,8 @@ def test_the_light_is_that_of_the_dim_picture() -> None:
     task = flash_no_flash(NOISY, FLASH, preset="tiny")
     *_, last = fit(task, steps=60, device="cpu")
     off = (last.best.mean(dim=(2, 3)) - DIM.mean(dim=(2, 3))).abs().max()
-    assert float(off) < 0.05 < float((FLASH - DIM).mean())  # clipped noise itself is off by 0.02
+    # measured, seeds 0 to 4: off by 0.007 to 0.016, as the clipped noise is; the flash by 0.42
+    assert float(off) < 0.04 < float((FLASH - DIM).mean())
 
 
 @pytest.mark.parametrize("preset", PRESETS)

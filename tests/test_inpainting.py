@@ -216,9 +216,8 @@ def test_a_large_picture_is_filled_in_windows(energy: str) -> None:
     first, *_, last = fit(task, steps=20 * task.parts, device="cpu")
     assert torch.equal(first.x, fill(x0, mask))  # what has not been fitted yet is the guess
     assert torch.equal(last.best * mask, x0)
-    # over the gaps left black: measured with 60 steps a window, hidden, 21.2 to 21.4, with 20 here
-    # 18.9 and 18.3 (mse)
-    assert psnr(last.best, x_true) > psnr(x0, x_true) + 15
+    # over gaps left black, seeds 0 to 4: hidden 20.7 to 20.8 dB, mse 19.1 to 19.2
+    assert psnr(last.best, x_true) > psnr(x0, x_true) + 17
 
 
 @pytest.mark.parametrize("energy", ["hidden", "mse"])

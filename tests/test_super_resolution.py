@@ -57,9 +57,9 @@ def test_made_small_again_the_result_is_the_small_picture(factor: int, kernel: s
     raw, done = (
         float((down(x) - x0).square().mean().sqrt()) for x in (run.x_avg, run.snapshot().best)
     )
-    # so early the network's own is off by 0.1 to 0.2; what is left of that after `finish` was
-    # 0.0003 to 0.0017 in twelve kernels and factors after 30 steps
-    assert raw > 0.02 and done < 0.004
+    # measured over all factors and kernels, seeds 0 and 1: so early the network's own is off by
+    # 0.30 to 0.32, and `finish` leaves 0.0003 to 0.0022 of it
+    assert raw > 0.1 and done < 0.004
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 45)])
@@ -130,8 +130,8 @@ def test_a_windows_energy_is_that_of_its_own_small_pixels(monkeypatch: pytest.Mo
     for step in range(task.parts):
         part, (rows, columns) = task.part(step)
         value = float(part.energy(x_true[..., rows, columns]))
-        assert value < 1e-3  # measured 0 to 7e-5: at a rim the kernel misses its neighbours
-        assert value < 0.1 * float(part.energy(x_true[..., rows, columns].flip(3)))
+        assert value < 1e-3  # measured at most 7e-5, of the norm and of a rim with pixels missing
+        assert value < 0.05 * float(part.energy(x_true[..., rows, columns].flip(3)))
 
 
 # --- the paper's

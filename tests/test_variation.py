@@ -64,7 +64,7 @@ def test_grey_converges_to_the_minimum_of_scikit_image(weight: float) -> None:
     theirs = denoise_tv_chambolle(NOISY[0, 0].numpy(), weight, eps=1e-6, max_num_iter=1000)
     x = end(tv(NOISY, 2 * weight)).best
     reference = torch.from_numpy(theirs)[None, None]
-    # measured with their default eps, noise seeds 1 and 2: 56.0 and 56.2 dB apart at 0.05
+    # measured, noise seeds 0 to 4: 59.4 to 60.1 dB apart at 0.05 and 49.5 to 54.3 at 0.1
     assert psnr(x, reference) > 45
     assert psnr(x, CAMERA) == pytest.approx(psnr(reference, CAMERA), abs=0.2)
     assert psnr(x, CAMERA) > psnr(NOISY, CAMERA) + 5
@@ -88,7 +88,7 @@ def test_the_energy_is_the_distance_and_the_norm() -> None:
 def test_colours_are_smoothed_together() -> None:
     x_true = sample("astronaut")[:, :, 80:176, 170:266]
     x0 = add_noise(x_true, 25 / 255)
-    # measured at 0.05, noise seeds 0 to 2: 6.8, 6.7, 6.9 dB
+    # measured, noise seeds 0 to 4: 6.84, 6.71, 6.88, 6.84, 6.71 dB
     assert psnr(end(tv(x0, 0.05)).best, x_true) > psnr(x0, x_true) + 5
 
 
@@ -99,6 +99,7 @@ def test_missing_pixels_are_filled_and_not_looked_at() -> None:
     x0, mask = drop_pixels(CAMERA, 0.5)
     first, *_, last = fit(tv(x0, 0.003, mask=mask), steps=150, device="cpu")
     assert torch.equal(first.x, fill(x0, mask))
+    # measured, seeds 0 to 4: 0.59, 0.41, 0.71, -0.42, 1.53 dB
     assert psnr(last.best, CAMERA) > psnr(fill(x0, mask), CAMERA) - 1
     other = torch.where(mask > 0, x0, 1.0)
     assert torch.equal(end(tv(other, 0.003, mask=mask), 5).x, end(tv(x0, 0.003, mask=mask), 5).x)
@@ -114,7 +115,7 @@ def test_any_data_term_and_size() -> None:
     start = upsample(x0, 4)
     last = end(tv(x0, 3e-4, data=data, start=start), 300)
     assert last.best.shape == CAMERA.shape
-    assert psnr(last.best, CAMERA) > psnr(start, CAMERA)
+    assert psnr(last.best, CAMERA) > psnr(start, CAMERA) + 0.8  # measured: 1.33 dB
 
 
 def test_the_pixels_start_as_a_copy_and_their_output_is_one() -> None:

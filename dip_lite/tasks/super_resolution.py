@@ -95,7 +95,7 @@ def super_resolve(
     """
     check_picture(x0, preset)
     if factor not in FACTORS:
-        raise ValueError(f"factor must be one of {', '.join(map(str, FACTORS))}, got {factor}")
+        raise ValueError(f"factor must be one of {', '.join(map(str, FACTORS))}, got {factor!r}")
     height, width = x0.shape[2] * factor, x0.shape[3] * factor
     if max(height, width) > 4096:
         raise ValueError(
@@ -105,8 +105,11 @@ def super_resolve(
     x0 = x0.detach().float()
     guess = upsample(x0, factor)
     shape = NET if preset == "fast" else SHAPES[preset]
-    multiple = math.lcm(shape.multiple, factor)
-    padded, size = pad_reflect(guess, multiple, least=2)
+    padded, size = pad_reflect(guess, shape.multiple, least=2)
+    if places := tiles(padded, shape.multiple, seed):  # whose sides are whole pixels of x0
+        multiple = math.lcm(shape.multiple, factor)
+        padded, size = pad_reflect(guess, multiple, least=2)
+        places = tiles(padded, multiple, seed)
     z = random_input(padded, shape, Z_CHANNELS[preset], seed, uniform=preset == "paper")
     common: dict[str, Any] = {
         "z": z,
@@ -135,7 +138,7 @@ def super_resolve(
         net=partial(build, shape, z.shape[1] + 2 * colours, colours),
         reg=0.3,
         padded=padded,
-        places=tiles(padded, multiple, seed),
+        places=places,
         local=local,
         finest=max(shape.stride, 4 if factor == 3 else factor),
         factor=factor,
