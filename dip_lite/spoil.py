@@ -80,7 +80,7 @@ def check_spoil(how: Mapping[str, Any]) -> None:
     >>> check_spoil({"sigma": 0.1, "seed": 3})
     >>> check_spoil({"blur": 3})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: spoil takes one of ... factor, file, got blur
+    ValueError: spoil takes one of ... impulses, got blur
     """
     ways = [name for name in how if name != "seed"]
     if len(ways) > 1 or not set(ways) <= set(WAYS) or (how and not ways):

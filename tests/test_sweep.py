@@ -28,6 +28,9 @@ from dip_lite.spoil import WAYS, check_spoil, spoil
 from dip_lite.sweep import sweep
 from dip_lite.sweep_cli import sweep_verb
 
+# of another process: it finds the package as it lies here, installed or not
+HERE = dict(os.environ) | {"PYTHONPATH": str(Path(dip.__file__).parents[1])}
+
 TINY = {"preset": "tiny"}
 DEAD = "tcp://127.0.0.1:9"  # nobody listens there: whoever needs a cluster fails
 
@@ -122,7 +125,7 @@ def test_every_way_to_spoil(picture: str) -> None:
     x = dip.load(picture)
     other = {"mask": (x[:, :1] > 0.4).float(), "file": dip.add_noise(x, 0.2)}
     amounts = {"sigma": 0.1, "quality": 10, "missing": 0.5, "scratches": 9, "hole": 0.1}
-    amounts["factor"] = 4
+    amounts |= {"factor": 4, "photons": 0.1, "impulses": 0.2}
     for way in WAYS:
         how = {way: amounts.get(way, way)}
         check_spoil(how)
@@ -320,6 +323,7 @@ def test_ctrl_c_keeps_what_is_finished(picture: str, tmp_path: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, "script.py", picture, "out"],
         cwd=tmp_path,
+        env=HERE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -354,7 +358,7 @@ class Cluster:
         process = subprocess.Popen(
             [*command, "--no-dashboard", *map(str, words)],
             cwd=self.folder,
-            env={**os.environ, "DASK_TEMPORARY_DIRECTORY": str(self.folder)},
+            env=HERE | {"DASK_TEMPORARY_DIRECTORY": str(self.folder)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
