@@ -54,6 +54,7 @@ def measure(picture: str, workers: int, threads: int, steps: int) -> float:
             check=True,
             stdout=subprocess.PIPE,
             text=True,
+            env=dict(os.environ) | {"PYTHONPATH": str(Path(dip.__file__).parents[1])},
         )
     return float(done.stdout)
 
