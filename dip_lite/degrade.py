@@ -90,6 +90,18 @@ def estimate_sigma(x: Tensor) -> float:
     return round(sum(sigmas) / len(sigmas), 6)  # float32 arithmetic knows no more
 
 
+def estimate_photons(x: Tensor) -> float:
+    """σ at white of the photon noise in a picture (see `add_poisson`), from the picture alone.
+
+    The root of a count has nearly the same deviation at every level, ½ (Bartlett 1936), so that of
+    the picture has σ/2. Fine texture counts as noise here too.
+
+    >>> estimate_photons(torch.full((1, 3, 32, 32), 0.5))
+    0.0
+    """
+    return min(1.0, 2 * estimate_sigma(x.clamp(0, 1).sqrt()))
+
+
 def add_poisson(x: Tensor, sigma: float, seed: int = 0) -> Tensor:
     """Photon noise: counts with mean x/σ², so that the deviation is σ at white and σ√v at level v.
 

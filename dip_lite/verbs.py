@@ -13,13 +13,13 @@ from typing import Any
 
 from torch import Tensor
 
-from .degrade import estimate_sigma
+from .degrade import estimate_photons, estimate_sigma
 from .images import PictureWarning, load
 from .job import Job
 from .masks import alpha_mask, check_mask, colour_mask, kind_of, load_mask
 from .task import Task
-from .tasks import ENERGY, TASKS, inpainting
-from .tasks.denoising import estimate_photons
+from .tasks import ENERGY, TASKS
+from .tasks.inpainting import default_energy
 
 # options that say where an input comes from; what it holds is compared when a run is resumed
 SOURCES = ("mask", "missing_colour", "black_is_missing", "flash")
@@ -70,8 +70,7 @@ def make(job: Job, inputs: Inputs) -> tuple[Task, dict[str, Any]]:
         told["missing"] = round(1 - float(inputs.mask.mean()), 4)
     if job.task == "inpaint" and inputs.mask is not None:
         chosen["kind"] = chosen["kind"] or kind_of(inputs.mask)
-        default = "mse" if job.preset == "paper" else inpainting.ENERGY[chosen["kind"]]
-        chosen["energy"] = chosen["energy"] or default
+        chosen["energy"] = chosen["energy"] or default_energy(chosen["kind"], job.preset)
         arguments["keep_known"] = not chosen["refit_known"]
     if job.task != "tv":
         arguments |= {"preset": job.preset, "seed": job.seed}

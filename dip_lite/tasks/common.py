@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..nets import Hourglass
+from ..images import pad_reflect
+from ..nets import Hourglass, build
 from ..task import Energy, Place, Settings, Task, randn
 
 PRESETS = ("fast", "paper", "tiny")
@@ -60,6 +63,8 @@ class Tiled(Task):
     All windows are visited before any is again; the memory is that of a small picture.
     """
 
+    cut: ClassVar[tuple[str, ...]] = ("padded",)  # the tensors of which a window has its part
+
     padded: Tensor = field(default_factory=lambda: torch.empty(0))  # (1, C, H, W), H and W padded
     places: list[Place] = field(default_factory=list)  # windows of `padded`; none: all of it
     local: Callable[[Place], Energy] | None = None  # the energy of one window
@@ -78,7 +83,9 @@ class Tiled(Task):
             return super().part(step)
         rows, columns = self.places[step % len(self.places)]
         part = copy.copy(self)
-        part.padded = self.padded[..., rows, columns]
+        for name in self.cut:
+            whole = getattr(self, name)
+            setattr(part, name, None if whole is None else whole[..., rows, columns])
         part.z = self.z[
             ...,
             rows.start // self.stride : rows.stop // self.stride,
@@ -111,6 +118,35 @@ class Guided(Tiled):
             seen = guide(hazy, self.stride)
         z = torch.cat([super().draw(rng)[0], seen], dim=1)
         return z.contiguous(memory_format=torch.channels_last), self.energy
+
+
+def guided(x0: Tensor, shown: Tensor, preset: str, seed: int, **more: Any) -> Guided:
+    """The fast task of fitting x0, E(x) = mean (x − x0)², with a picture shown beside z.
+
+    Args:
+        x0, shown: (1, C, H, W), of one shape.
+        more: whatever else the task is to have, as name and haze.
+    """
+    shape, colours = SHAPES[preset], x0.shape[1]
+    padded, size = pad_reflect(shown, shape.multiple, least=2)
+    z = random_input(padded, shape, Z_CHANNELS[preset], seed)
+
+    def local(place: Place) -> Energy:
+        return squared_error(x0[..., place[0], place[1]])
+
+    return Guided(
+        squared_error(x0),
+        net=partial(build, shape, z.shape[1] + guide_channels(shape, colours), colours),
+        z=z,
+        size=size,
+        x0=x0,
+        preset=preset,
+        reg=0.3,
+        padded=padded,
+        places=tiles(padded, shape.multiple, seed),
+        local=local,
+        **more,
+    )
 
 
 def tiles(padded: Tensor, multiple: int, seed: int = 0) -> list[Place]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..degrade import estimate_sigma, find_impulses
+from ..degrade import estimate_photons, estimate_sigma, find_impulses
 from ..images import pad_reflect
 from ..nets import build
-from ..task import Energy, Place, Task, randn
+from ..task import Energy, Task, randn
 from .common import (
     SETTINGS,
     SHAPES,
@@ -57,16 +57,11 @@ class Recorrupted(Tiled):
     Source: Pang, Zheng, Quan and Ji, "Recorrupted-to-Recorrupted" (CVPR 2021), on the paper's net.
     """
 
+    cut: ClassVar[tuple[str, ...]] = ("padded", "level")
+
     sigma: float = 0.1  # of the picture's noise, on the [0, 1] scale
     alpha: float = 0.8  # how much of it is added again (0.5 in that paper)
     level: Tensor | None = None  # what σ is multiplied by from pixel to pixel, as `padded`; or 1
-
-    def part(self, step: int) -> tuple[Task, Place]:
-        part, place = super().part(step)
-        if isinstance(part, Recorrupted) and self.places and self.level is not None:
-            rows, columns = self.places[step % len(self.places)]
-            part.level = self.level[..., rows, columns]
-        return part, place
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, Energy]:
         noise = self.sigma * randn(self.padded.shape, rng)
@@ -169,11 +164,6 @@ def absolute_error(x0: Tensor) -> Energy:
         return F.l1_loss(x, x0.to(x.device))
 
     return energy
-
-
-def estimate_photons(x0: Tensor) -> float:
-    """σ of photon noise at white: a root makes it even, of deviation σ/2 (Bartlett 1936)."""
-    return min(1.0, 2 * estimate_sigma(x0.clamp(0, 1).sqrt()))
 
 
 def brightness(x: Tensor) -> Tensor:

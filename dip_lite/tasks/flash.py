@@ -7,24 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from torch import Tensor
 
 from ..images import check_same_size, match_channels, pad_reflect
 from ..nets import build
-from ..task import Energy, Place, Task
-from .common import (
-    SETTINGS,
-    SHAPES,
-    Z_CHANNELS,
-    Guided,
-    check_picture,
-    guide_channels,
-    random_input,
-    squared_error,
-    tiles,
-)
+from ..task import Task
+from .common import PAPER, SETTINGS, check_picture, guided, squared_error
 
 
 def flash_no_flash(x0: Tensor, flash: Tensor, *, preset: str = "fast", seed: int = 0) -> Task:
@@ -48,27 +37,16 @@ def flash_no_flash(x0: Tensor, flash: Tensor, *, preset: str = "fast", seed: int
     check_picture(flash, preset, "flash")
     check_same_size(x0, flash, "flash picture")
     x0, flash = x0.detach().float(), match_channels(flash.detach().float(), x0)
-    shape = SHAPES[preset]
-    padded, size = pad_reflect(flash, shape.multiple, least=2)
-    colours = x0.shape[1]
-    common: dict[str, Any] = {"size": size, "x0": x0, "name": "flash", "preset": preset}
-    if preset == "paper":
-        settings = replace(SETTINGS["paper"], steps=600, lr=0.1)  # authors' code
-        net = partial(build, shape, colours, colours)
-        return Task(squared_error(x0), net=net, z=padded, settings=settings, **common)
-
-    def local(place: Place) -> Energy:
-        return squared_error(x0[..., place[0], place[1]])
-
-    z = random_input(padded, shape, Z_CHANNELS[preset], seed)
-    return Guided(
+    if preset != "paper":
+        return guided(x0, flash, preset, seed, name="flash", settings=SETTINGS[preset])
+    padded, size = pad_reflect(flash, PAPER.multiple, least=2)
+    return Task(
         squared_error(x0),
-        net=partial(build, shape, z.shape[1] + guide_channels(shape, colours), colours),
-        z=z,
-        settings=SETTINGS[preset],
-        reg=0.3,
-        padded=padded,
-        places=tiles(padded, shape.multiple, seed),
-        local=local,
-        **common,
+        net=partial(build, PAPER, padded.shape[1], x0.shape[1]),
+        z=padded,
+        size=size,
+        settings=replace(SETTINGS["paper"], steps=600, lr=0.1),  # authors' code
+        x0=x0,
+        name="flash",
+        preset=preset,
     )

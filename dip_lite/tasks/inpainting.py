@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,6 @@ from .common import SETTINGS, SHAPES, Z_CHANNELS, Tiled, check_picture, random_i
 KINDS = ("scattered", "thin", "hole")
 ENERGIES = ("hidden", "mse")
 
-ENERGY = {"scattered": "hidden", "thin": "hidden", "hole": "mse"}  # of `fast` and `tiny`
 # by kind, for two cores: a hole wants depth, and no skips to carry the known past the unknown
 NETS = {
     "scattered": Hourglass((32,) * 5, skip=4, upsample="nearest", padding="zeros", finish=32),
@@ -52,7 +51,29 @@ def masked_error(x0: Tensor, mask: Tensor) -> Energy:
 
 
 @dataclass
-class Hidden(Tiled):
+class Masked(Tiled):
+    """Inpainting by the paper's own energy: the known pixels and a random z, nothing else."""
+
+    known: Tensor = field(default_factory=lambda: torch.empty(0))  # (1, 1, H, W), the mask
+    keep: bool = True  # whether known pixels are returned as given
+
+    def distance(self, x: Tensor) -> float:
+        """To the known pixels; the others are not x0's."""
+        if self.x0 is None:
+            return 0.0
+        known = self.known.to(x.device)
+        return float(((x - self.x0.to(x.device)).square() * known).mean())
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Puts the known pixels back as they were given."""
+        if not self.keep or self.x0 is None:
+            return x
+        known = self.known.to(x.device)
+        return x * (1 - known) + self.x0.to(x.device) * known
+
+
+@dataclass
+class Hidden(Masked):
     """Inpainting in which the network practises on pixels that are known, but hidden from it.
 
     Each step hides some of the known pixels, h = 1, beside the missing ones, shows the network
@@ -69,17 +90,10 @@ class Hidden(Tiled):
     Pang and Ji, "Self2Self with dropout" (CVPR 2020).
     """
 
-    mask: Tensor = field(default_factory=lambda: torch.empty(0))  # (1, 1, H, W), padded like x0
-    known: Tensor = field(default_factory=lambda: torch.empty(0))  # (1, 1, H, W), not padded
-    moved: int = 0  # how many moved copies of the mask's own shape hide pixels; 0: chance does
-    keep: bool = True  # whether known pixels are returned as given
+    cut: ClassVar[tuple[str, ...]] = ("padded", "mask")
 
-    def part(self, step: int) -> tuple[Task, Place]:
-        part, place = super().part(step)
-        if isinstance(part, Hidden) and self.places:
-            rows, columns = self.places[step % len(self.places)]
-            part.mask = self.mask[..., rows, columns]
-        return part, place
+    mask: Tensor = field(default_factory=lambda: torch.empty(0))  # (1, 1, H, W), as `padded`
+    moved: int = 0  # how many moved copies of the mask's own shape hide pixels; 0: chance does
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, Energy]:
         shown = self.mask * self._shown(rng)
@@ -100,20 +114,6 @@ class Hidden(Tiled):
         chances = torch.rand(self.mask.shape, generator=rng, device=rng.device)
         rate = 0.05 + 0.15 * float(chances[0, 0, 0, 0])
         return (chances > rate).float()
-
-    def distance(self, x: Tensor) -> float:
-        """To the known pixels; the others are not x0's."""
-        if self.x0 is None:
-            return 0.0
-        known = self.known.to(x.device)
-        return float(((x - self.x0.to(x.device)).square() * known).mean())
-
-    def finish(self, x: Tensor) -> Tensor:
-        """Puts the known pixels back as they were given."""
-        if not self.keep or self.x0 is None:
-            return x
-        known = self.known.to(x.device)
-        return x * (1 - known) + self.x0.to(x.device) * known
 
 
 def _moved(mask: Tensor, chance: list[float]) -> Tensor:
@@ -192,7 +192,7 @@ def inpaint(
     kind = kind or kind_of(mask)
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    energy = energy or ("mse" if preset == "paper" else ENERGY[kind])
+    energy = energy or default_energy(kind, preset)
     if energy not in ENERGIES:
         raise ValueError(f"energy must be one of {', '.join(ENERGIES)}, got {energy!r}")
     shape = {"fast": NETS, "paper": PAPER_NETS}.get(preset, {}).get(kind, SHAPES["tiny"])
@@ -214,9 +214,7 @@ def inpaint(
         "preset": preset,
         "settings": _settings(preset, kind),
         "padded": padded[:, :colours],
-        "mask": padded[:, colours:],
         "known": mask,
-        "moved": 0 if kind == "scattered" else 4,
         "keep": keep_known,
     }
     if preset != "paper":
@@ -225,15 +223,15 @@ def inpaint(
     def local(place: Place) -> Energy:
         return masked_error(*(t[..., place[0], place[1]] for t in (x0, mask)))
 
-    task = Hidden if energy == "hidden" else Plain
-    return task(masked_error(x0, mask), local=local, **common)
+    if energy == "mse":
+        return Masked(masked_error(x0, mask), local=local, **common)
+    common |= {"mask": padded[:, colours:], "moved": 0 if kind == "scattered" else 4}
+    return Hidden(masked_error(x0, mask), **common)
 
 
-class Plain(Hidden):
-    """Inpainting by the paper's own energy: known pixels and a random z, nothing else."""
-
-    def draw(self, rng: torch.Generator) -> tuple[Tensor, Energy]:
-        return Task.draw(self, rng)
+def default_energy(kind: str, preset: str) -> str:
+    """Which of `ENERGIES` a mask of that kind is filled with, unless told."""
+    return "mse" if preset == "paper" or kind == "hole" else "hidden"
 
 
 def _settings(preset: str, kind: str) -> Settings:
