@@ -304,6 +304,7 @@ def test_a_sweep_on_this_machine(picture: str, tmp_path: Path, capfd: Any) -> No
 
 
 SCRIPT = """
+import signal
 import sys
 from dip_lite.sweep import grid, sweep
 
@@ -311,6 +312,7 @@ def tell(cell, row):
     print(cell.seed, flush=True)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
     cells = grid([sys.argv[1]], "denoise", {"preset": "tiny"}, range(2), spoil={"sigma": 0.1},
                  steps=5)
     # one alone, so that a worker is left for the others whatever comes first
