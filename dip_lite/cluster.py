@@ -85,7 +85,6 @@ def _local(site: Site, most: int) -> Iterator[Client]:
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SweepError(_GUARD)  # a worker, about to start workers of its own
     count = max(1, min(site.workers or CPU_COUNT // site.threads, most))
-    before = set(multiprocessing.active_children())
     try:
         cluster = LocalCluster(
             n_workers=count,
@@ -97,20 +96,9 @@ def _local(site: Site, most: int) -> Iterator[Client]:
         )
     except RuntimeError as error:
         raise SweepError(f"No worker could be started on this machine: {_GUARD}") from error
-    try:
-        with cluster, Client(cluster, set_as_default=False) as client:
-            client.run(_leave_at_once)
-            yield client
-    finally:
-        _leave_nobody(before)
-
-
-def _leave_nobody(before: set[multiprocessing.process.BaseProcess]) -> None:
-    """Ends workers that a hurried closing, by Ctrl-C say, has left at their runs."""
-    for child in set(multiprocessing.active_children()) - before:
-        if child.name.startswith("Dask Worker"):
-            child.kill()
-            child.join(5)
+    with cluster, Client(cluster, set_as_default=False) as client:
+        client.run(_leave_at_once)
+        yield client
 
 
 def _leave_at_once() -> None:

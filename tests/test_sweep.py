@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -21,7 +20,7 @@ from click.testing import CliRunner
 
 import dip_lite as dip
 from dip_lite.cell import Cell, SweepError, grid
-from dip_lite.cluster import Site, _leave_nobody, connect
+from dip_lite.cluster import Site, connect
 from dip_lite.grid_file import read_grid
 from dip_lite.perform import How, Outcome, digest, fetch, perform
 from dip_lite.shelf import Shelf
@@ -341,24 +340,6 @@ def test_ctrl_c_keeps_what_is_finished(picture: str, tmp_path: Path) -> None:
     assert "distributed.worker" not in err and "distributed.nanny" not in err
     assert len([*(tmp_path / "out").glob("*/result.json")]) == 2
     assert (tmp_path / "out" / "table.csv").read_text().count("\n") == 3
-
-
-def test_no_worker_outlives_its_sweep() -> None:
-    """One that did not close in time is ended; other children are not ours to end."""
-    spawn = multiprocessing.get_context("spawn")
-    old, worker, other = (
-        spawn.Process(target=time.sleep, args=(60,), name=name)
-        for name in ("Dask Worker process", "Dask Worker process", "somebody else's")
-    )
-    old.start()
-    before = set(multiprocessing.active_children())
-    worker.start()
-    other.start()
-    _leave_nobody(before)
-    assert (old.is_alive(), worker.is_alive(), other.is_alive()) == (True, False, True)
-    for child in (old, other):
-        child.kill()
-        child.join()
 
 
 # --- on a cluster
