@@ -1,17 +1,38 @@
-# Two commands matter: `make restore` shows the package at work, `make test` checks it.
-# Both set up .venv first, with any Python from 3.10 to 3.13: `make test PYTHON=python3.12`.
+# `make app` opens the demo, `make lab` the course, `make restore` cleans a photograph, `make test`
+# checks it all. Each sets up .venv first, with any Python from 3.10 to 3.13: `make test PYTHON=python3.12`.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# notebooks load PyTorch before the package can set this, see dip_lite/__init__.py
+export GOMP_SPINCOUNT ?= 3000
+NBVAL = PYTHONPATH="$(CURDIR)" $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 \
+  -p no:cacheprovider --durations=0 --durations-min=15 notebooks
 
-.PHONY: restore test lint types venv bench clean
+.PHONY: app restore test lint types venv bench bench-app lab notebooks refresh clean
+
+# The demo, in the browser.
+app: $(VENV)/.ready-app
+	$(BIN)/python app.py --open
 
 restore: $(VENV)/.ready
 	$(BIN)/python -m dip_lite demo
 
 test: $(VENV)/.ready-dev lint types
 	$(BIN)/python -m pytest
+	DIP_LITE_FAST=1 $(NBVAL)
+
+# The course in JupyterLab, on its first page.
+lab: $(VENV)/.ready-course
+	PYTHONPATH="$(CURDIR)" $(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/index.ipynb
+
+# Every notebook at its committed size; its verdicts must be those committed.
+notebooks: $(VENV)/.ready-dev
+	DIP_LITE_FAST=0 $(NBVAL)
+
+# Runs every notebook again and keeps what it prints.
+refresh: $(VENV)/.ready-dev
+	$(BIN)/python notebooks/refresh.py
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -22,6 +43,9 @@ types: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.denoise
+
+bench-app: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.app
 
 venv: $(VENV)/bin/python
 
@@ -34,7 +58,15 @@ $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	@touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+$(VENV)/.ready-course: requirements-course.txt $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet -r requirements-course.txt
+	@touch $@
+
+$(VENV)/.ready-app: requirements-app.txt $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet -r requirements-app.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt requirements-course.txt requirements-app.txt $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	@touch $@
 

@@ -30,10 +30,13 @@ from .tasks import (
     denoise,
     flash_no_flash,
     inpaint,
+    invert,
+    prior,
     remove_jpeg,
     super_resolve,
     tv,
 )
+from .watch import column, psnrs, watch
 
 __version__ = "0.1.0"
 
@@ -52,19 +55,24 @@ __all__ = [
     "Task",
     "add_noise",
     "build",
+    "column",
     "denoise",
     "estimate_sigma",
     "every",
     "fit",
     "flash_no_flash",
     "inpaint",
+    "invert",
     "load",
     "logarithmic",
+    "prior",
     "psnr",
+    "psnrs",
     "remove_jpeg",
     "sample",
     "save",
     "ssim",
     "super_resolve",
     "tv",
+    "watch",
 ]

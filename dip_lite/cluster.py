@@ -90,12 +90,16 @@ def _local(site: Site, most: int) -> Iterator[Client]:
             n_workers=count,
             threads_per_worker=1,  # one run at a time; its threads are PyTorch's
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # a free port for its counters, seen from here alone
+            scheduler_kwargs={"dashboard": False},
             memory_limit=0,  # the machine's: a run is not killed for what it needs
             silence_logs=_LEVEL,
         )
     except RuntimeError as error:
-        raise SweepError(f"No worker could be started on this machine: {_GUARD}") from error
+        cause = " ".join(str(error.__cause__ or error).split())[:200]
+        raise SweepError(
+            f"No worker could be started on this machine ({cause}): {_GUARD}"
+        ) from error
     with cluster, Client(cluster, set_as_default=False) as client:
         client.run(_leave_at_once)
         yield client

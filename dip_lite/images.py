@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import paper_pictures
 from .decode import MAX_PIXELS, MAX_SIDE, MIN_SIDE, PictureError, PictureWarning, decode
 from .decode import name_of as _name
 from .decode import reason as _reason
@@ -83,9 +84,17 @@ def load(source: str | os.PathLike[str] | Image.Image | np.ndarray | Tensor) -> 
 def sample(name: str) -> Tensor:
     """One of scikit-image's bundled photographs, without a download; `SAMPLES` lists the names.
 
+    A name such as "paper/library" is one of the paper's pictures, which is downloaded once and
+    kept; `paper_pictures.REGISTRY` lists them.
+
+    Raises:
+        PictureError: an unknown name, or a picture of the paper's that could not be downloaded.
+
     >>> sample("coffee").shape
     torch.Size([1, 3, 400, 600])
     """
+    if name.startswith(paper_pictures.PREFIX):
+        return load(paper_pictures.fetch(name))
     if name not in SAMPLES:
         raise PictureError(f"{name!r} is not a sample picture: choose from {', '.join(SAMPLES)}.")
     import skimage

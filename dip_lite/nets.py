@@ -21,13 +21,33 @@ Lempitsky, "Deep Image Prior" (CVPR 2018), and the settings of their public code
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.2  # of every LeakyReLU (authors' code)
+UPSAMPLE = ("nearest", "bilinear", "deconvolution")
+
+
+class Shape(Protocol):
+    """What every description of a network offers: `Hourglass`, and those in `rivals`."""
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the picture to one of z, along each side."""
+
+    @property
+    def multiple(self) -> int:
+        """What the picture's sides must be a multiple of (the engine pads to it)."""
+
+    @property
+    def least(self) -> int:
+        """How many of those multiples a side must have."""
+
+    def module(self, c_in: int, c_out: int) -> nn.Module:
+        """A fresh network, see `build`."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +60,23 @@ class Hourglass:
 
     channels: tuple[int, ...] = (128,) * 5  # per scale, first the finest (authors' default)
     skip: int = 4  # channels of each skip branch; 0 for none (authors' default)
-    upsample: str = "bilinear"  # or "nearest"
+    upsample: str = "bilinear"  # or "nearest", or "deconvolution", which is learnt
     padding: str = "reflect"  # of every convolution, or "zeros"
     finish: int = 0  # channels of the light full-resolution stage; 0: none, z is of full size
+    kernel: int = 3  # side of the downward convolutions' kernels, odd (5 for the paper's library)
+    mix: bool = True  # a 1×1 convolution after each upward one (none for the paper's library)
 
     def __post_init__(self) -> None:
         if not self.channels or min(self.channels) < 1:
             raise ValueError(f"channels must be one positive number a scale, got {self.channels}")
         if self.skip < 0 or self.finish < 0:
             raise ValueError(f"skip and finish must be ≥ 0, got {self.skip} and {self.finish}")
-        if self.upsample not in ("nearest", "bilinear"):
-            raise ValueError(f"upsample must be nearest or bilinear, got {self.upsample!r}")
+        if self.upsample not in UPSAMPLE:
+            raise ValueError(f"upsample must be {' or '.join(UPSAMPLE)}, got {self.upsample!r}")
         if self.padding not in ("zeros", "reflect"):
             raise ValueError(f"padding must be zeros or reflect, got {self.padding!r}")
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd and ≥ 1, got {self.kernel}")
 
     @property
     def stride(self) -> int:
@@ -64,20 +88,26 @@ class Hourglass:
         """What the picture's sides must be a multiple of (the engine pads to it)."""
         return self.stride * 2 ** len(self.channels)
 
+    @property
+    def least(self) -> int:
+        """How many of those multiples a side must have: a norm needs cells, a reflection more."""
+        return max(2, self.kernel // 2 + 1 if self.padding == "reflect" else 0)
 
-def build(shape: Hourglass, c_in: int, c_out: int) -> nn.Module:
+    def module(self, c_in: int, c_out: int) -> nn.Module:
+        """A fresh network, see `build`."""
+        body, wide = Scale(self, 0, c_in), self.channels[0]
+        if self.finish:
+            return nn.Sequential(body, Finish(wide, self.finish, c_out, self), nn.Sigmoid())
+        return nn.Sequential(body, _conv(wide, c_out, 1, self), nn.Sigmoid())
+
+
+def build(shape: Shape, c_in: int, c_out: int) -> nn.Module:
     """A freshly initialised network from (1, c_in, H/stride, W/stride) to (1, c_out, H, W).
 
     Draws its weights from PyTorch's global generator, as layers do; `fit` seeds that for the time
     of the call.
     """
-    body = Scale(shape, 0, c_in)
-    wide = shape.channels[0]
-    if shape.finish:
-        head: nn.Module = Finish(wide, shape.finish, c_out, shape)
-    else:
-        head = _conv(wide, c_out, 1, shape)
-    return nn.Sequential(body, head, nn.Sigmoid())
+    return shape.module(c_in, c_out)
 
 
 def _conv(
@@ -98,9 +128,11 @@ def _block(c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1) 
     return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.LeakyReLU(SLOPE, inplace=True))
 
 
-def _double(x: Tensor, mode: str) -> Tensor:
+def _doubler(channels: int, mode: str) -> nn.Module:
     """(1, C, H, W) → (1, C, 2H, 2W)"""
-    return F.interpolate(x, scale_factor=2, mode=mode)
+    if mode == "deconvolution":
+        return nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1)
+    return nn.Upsample(scale_factor=2, mode=mode)
 
 
 class Scale(nn.Module):
@@ -110,22 +142,22 @@ class Scale(nn.Module):
         super().__init__()
         wide, last = shape.channels[index], index + 1 == len(shape.channels)
         below = wide if last else shape.channels[index + 1]
-        self.mode = shape.upsample
+        self.enlarge = _doubler(below, shape.upsample)
         self.skip = _block(c_in, shape.skip, 1, shape) if shape.skip else None
         self.down = nn.Sequential(
-            _block(c_in, wide, 3, shape, stride=2), _block(wide, wide, 3, shape)
+            _block(c_in, wide, shape.kernel, shape, stride=2),
+            _block(wide, wide, shape.kernel, shape),
         )
         self.deeper = None if last else Scale(shape, index + 1, wide)
         self.norm = nn.BatchNorm2d(shape.skip + below)
-        self.up = nn.Sequential(
-            _block(shape.skip + below, wide, 3, shape), _block(wide, wide, 1, shape)
-        )
+        mixing = [_block(wide, wide, 1, shape)] if shape.mix else []
+        self.up = nn.Sequential(_block(shape.skip + below, wide, 3, shape), *mixing)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.down(x)  # (1, wide, H/2, W/2)
         if self.deeper is not None:
             y = self.deeper(y)  # (1, below, H/2, W/2)
-        y = _double(y, self.mode)  # (1, below, H, W)
+        y = self.enlarge(y)  # (1, below, H, W)
         if self.skip is not None:
             y = torch.cat([self.skip(x), y], dim=1)  # (1, skip + below, H, W)
         return self.up(self.norm(y))  # (1, wide, H, W)
@@ -144,13 +176,13 @@ class Finish(nn.Module):
         self.narrow = nn.Sequential(_conv(c_in, wide, 1, shape, bias=False), nn.BatchNorm2d(wide))
         self.detail = _block(wide, wide, 3, shape)
         self.colour = _conv(wide, c_out, 1, shape)
-        self.mode = shape.upsample
+        self.enlarge = _doubler(wide, shape.upsample)
         self.folded = shape.upsample == "nearest" and shape.padding == "zeros"
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.narrow(x)  # (1, wide, H, W)
         if not self.folded:
-            return self.colour(self.detail(_double(y, self.mode)))  # (1, c_out, 2H, 2W)
+            return self.colour(self.detail(self.enlarge(y)))  # (1, c_out, 2H, 2W)
         conv, norm, bend = self.detail
         assert isinstance(conv, nn.Conv2d)
         y = doubled_conv(y, conv.weight)  # (1, wide, H, 4W)

@@ -17,9 +17,9 @@ sweep may be killed at any moment, and the next one runs only what is not there.
 of a lost worker again, and a cell it has run twice is still one row. Workers need no common disk:
 pictures are sent to them, and results come back.
 
-On one machine every worker has one thread of PyTorch, which is faster in sum (1.25 times in
-RESULTS.md). In a script call it under `if __name__ == "__main__":`, since every worker imports the
-script.
+On one machine every worker has one thread of PyTorch, which is faster in sum (1.25 to 1.36 times
+in RESULTS.md). In a script call it under `if __name__ == "__main__":`, since every worker imports
+the script.
 """
 
 from __future__ import annotations

@@ -258,7 +258,7 @@ def test_the_paper_preset_has_the_authors_numbers(
     convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
     assert sum(m.stride == (2, 2) for m in convs) == 5
     assert {m.out_channels for m in convs} == {128, 3} | ({skip} if skip else set())
-    assert {m.mode for m in net.modules() if hasattr(m, "deeper")} == {mode}
+    assert {m.enlarge.mode for m in net.modules() if hasattr(m, "deeper")} == {mode}
     if kind == "hole":  # a meshgrid
         assert torch.equal(task.z[0, 0, :, 5], torch.linspace(0, 1, 64))
         assert torch.equal(task.z[0, 1, 7], torch.linspace(0, 1, 64))

@@ -9,10 +9,12 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import dip_lite
 
 HOUSE = Path(dip_lite.__file__).parent
+ROOT = HOUSE.parent
 ROOMS = sorted(HOUSE.rglob("*.py"))
 
 # Only a process of its own shows what an import does. torch comes first: it is the caller's.
@@ -147,3 +149,12 @@ def test_the_one_exception_short_spinning_where_torch_is_not_yet_loaded(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.stdout.strip() == seen, done.stderr
+
+
+def test_the_extras_are_plain_requirements() -> None:
+    """setuptools reads them, and takes no options such as -r there."""
+    for name in ("requirements.txt", "requirements-course.txt", "requirements-app.txt"):
+        lines = (ROOT / name).read_text().splitlines()
+        told = [line.split("#")[0].strip() for line in lines]
+        for line in filter(None, told):
+            assert Requirement(line)

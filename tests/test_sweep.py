@@ -575,3 +575,14 @@ def test_importing_the_package_imports_no_dask() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout == "set()\n"
+
+
+def test_two_clusters_of_one_machine_take_no_port_from_each_other() -> None:
+    """In a notebook a warning of Dask's would be an error, and the sweep would not begin."""
+    with connect(Site(workers=1)) as first, connect(Site(workers=1)) as second:
+        assert first.submit(sum, [1, 2]).result(timeout=60) == 3
+        assert second.submit(sum, [3, 4]).result(timeout=60) == 7
+        addresses = {
+            client.scheduler_info()["services"].get("dashboard") for client in (first, second)
+        }
+        assert len(addresses) == 2 and 8787 not in addresses

@@ -100,7 +100,7 @@ def test_each_verb_writes_a_picture_and_a_report(verb: str, folder: Path) -> Non
 
 
 def test_the_tables_of_verbs_agree() -> None:
-    assert set(OPTIONS) == set(TASKS) == set(WORDS)
+    assert set(OPTIONS) == set(WORDS) == set(TASKS) - {"prior", "invert"}
 
 
 def test_the_report_of_inpainting_says_what_was_picked(folder: Path) -> None:

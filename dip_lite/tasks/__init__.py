@@ -18,6 +18,8 @@ from .common import FAST, PAPER, PRESETS, SETTINGS, TINY, Guided, Tiled, guide, 
 from .denoising import ENERGIES, ENERGY, Recorrupted, denoise
 from .flash import flash_no_flash
 from .inpainting import KINDS, Hidden, inpaint, masked_error
+from .inversion import invert
+from .plain import prior
 from .super_resolution import FACTORS, super_resolve
 from .variation import Pixels, total_variation, tv
 
@@ -28,11 +30,13 @@ TASKS: dict[str, Callable[..., Task]] = {
     "super-resolve": super_resolve,
     "flash": flash_no_flash,
     "tv": tv,
+    "prior": prior,
+    "invert": invert,
 }
 
 __all__ = [
     "ENERGIES", "ENERGY", "FACTORS", "FAST", "KINDS", "PAPER", "PRESETS", "SETTINGS", "TASKS",
     "TINY", "Guided", "Hidden", "Pixels", "Recorrupted", "Tiled", "denoise", "flash_no_flash",
-    "guide", "inpaint", "masked_error", "remove_jpeg", "super_resolve", "total_variation", "tv",
-    "windows",
+    "guide", "inpaint", "invert", "masked_error", "prior", "remove_jpeg", "super_resolve",
+    "total_variation", "tv", "windows",
 ]  # fmt: skip

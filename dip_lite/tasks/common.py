@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..images import pad_reflect
-from ..nets import Hourglass, build
+from ..nets import Hourglass, Shape, build
 from ..task import Energy, Place, Settings, Task, randn
 
 PRESETS = ("fast", "paper", "tiny")
@@ -37,7 +37,9 @@ def squared_error(x0: Tensor) -> Energy:
     """E(x) = mean (x − x0)², the paper's data term for denoising (eq. 4)."""
 
     def energy(x: Tensor) -> Tensor:
-        return F.mse_loss(x, x0.to(x.device))
+        nonlocal x0
+        x0 = x0.to(x.device)  # moved once, not at every step
+        return F.mse_loss(x, x0)
 
     return energy
 
@@ -206,7 +208,7 @@ def guide_channels(shape: Hourglass, colours: int) -> int:
 
 
 def random_input(
-    padded: Tensor, shape: Hourglass, channels: int, seed: int, *, uniform: bool = False
+    padded: Tensor, shape: Shape, channels: int, seed: int, *, uniform: bool = False
 ) -> Tensor:
     """z for a padded picture: (1, channels, H/stride, W/stride).
 

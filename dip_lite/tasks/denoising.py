@@ -82,7 +82,7 @@ def denoise(
     energy: str | None = None,
     seed: int = 0,
 ) -> Task:
-    """Removes noise (paper, section 3.1 and Fig. 1, which is about Gaussian noise).
+    """Removes noise (paper, section 3.1 and Fig. 4, which is about Gaussian noise).
 
     Args:
         x0: noisy picture, (1, C, H, W) in [0, 1], C = 1 or 3, each side at least 16.
@@ -152,7 +152,9 @@ def likelihood(x0: Tensor) -> Energy:
     """E(x) = mean (x − x0 log x): that of counts, Poisson's, up to constants."""
 
     def energy(x: Tensor) -> Tensor:
-        return (x - x0.to(x.device) * (x + 1e-3).log()).mean()
+        nonlocal x0
+        x0 = x0.to(x.device)
+        return (x - x0 * (x + 1e-3).log()).mean()
 
     return energy
 
@@ -161,7 +163,9 @@ def absolute_error(x0: Tensor) -> Energy:
     """E(x) = mean |x − x0|, which a few wild pixels do not move."""
 
     def energy(x: Tensor) -> Tensor:
-        return F.l1_loss(x, x0.to(x.device))
+        nonlocal x0
+        x0 = x0.to(x.device)
+        return F.l1_loss(x, x0)
 
     return energy
 

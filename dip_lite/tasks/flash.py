@@ -1,4 +1,4 @@
-"""Flash and no-flash: the structure of one picture, the light of another (paper, Fig. 9).
+"""Flash and no-flash: the structure of one picture, the light of another (paper, section 3.5).
 
 for snap in fit(flash_no_flash(load("dark.jpg"), load("flash.jpg")), seconds=60): ...
 """
@@ -38,7 +38,10 @@ def flash_no_flash(x0: Tensor, flash: Tensor, *, preset: str = "fast", seed: int
     check_same_size(x0, flash, "flash picture")
     x0, flash = x0.detach().float(), match_channels(flash.detach().float(), x0)
     if preset != "paper":
-        return guided(x0, flash, preset, seed, name="flash", settings=SETTINGS[preset])
+        settings = replace(SETTINGS[preset], gain=0.1)
+        task = guided(x0, flash, preset, seed, name="flash", settings=settings)
+        task.reg = 1.0  # edges come from the flash picture; a z that changes cannot carry noise
+        return task
     padded, size = pad_reflect(flash, PAPER.multiple, least=2)
     return Task(
         squared_error(x0),

@@ -45,7 +45,9 @@ def masked_error(x0: Tensor, mask: Tensor) -> Energy:
     total = (float(mask.sum()) or 1.0) * x0.shape[1]  # 0 in a window that lies in a hole
 
     def energy(x: Tensor) -> Tensor:
-        return ((x - x0.to(x.device)).square() * mask.to(x.device)).sum() / total
+        nonlocal x0, mask
+        x0, mask = x0.to(x.device), mask.to(x.device)  # moved once, not at every step
+        return ((x - x0).square() * mask).sum() / total
 
     return energy
 
@@ -164,7 +166,7 @@ def inpaint(
     energy: str | None = None,
     seed: int = 0,
 ) -> Task:
-    """Fills in what is missing (paper, section 3.3 and Figs. 5 to 8).
+    """Fills in what is missing (paper, section 3.3 and Figs. 6 to 8).
 
     Args:
         x0: picture, (1, C, H, W) in [0, 1]; what it holds at missing pixels is not looked at.
@@ -199,7 +201,7 @@ def inpaint(
     colours = x0.shape[1]
     padded, size = pad_reflect(torch.cat([x0, mask], dim=1), shape.multiple, least=2)
     if (preset, kind) == ("paper", "hole"):
-        z = _grid(padded)
+        z = grid(padded)
     else:
         z = random_input(padded, shape, Z_CHANNELS[preset], seed, uniform=preset == "paper")
     seen = (shape.stride**2 + 2) * colours + shape.stride**2 if energy == "hidden" else 0
@@ -241,7 +243,7 @@ def _settings(preset: str, kind: str) -> Settings:
     return replace(SETTINGS[preset], gain=0.3 if kind == "hole" else 0.0)
 
 
-def _grid(padded: Tensor) -> Tensor:
+def grid(padded: Tensor) -> Tensor:
     """Rows and columns from 0 to 1 as z, (1, 2, H, W), for smooth fillings (authors' code)."""
     rows, columns = (torch.linspace(0, 1, side) for side in padded.shape[2:])
     return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]

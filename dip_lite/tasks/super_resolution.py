@@ -40,7 +40,9 @@ def downsampled_error(
     down = Downsample(size, factor, kernel)
 
     def energy(x: Tensor) -> Tensor:
-        error = F.mse_loss(down(x), x0.to(x.device))
+        nonlocal x0
+        x0 = x0.to(x.device)  # moved once, not at every step
+        error = F.mse_loss(down(x), x0)
         return error + smooth * total_variation(x) if smooth else error
 
     return energy
@@ -77,7 +79,7 @@ def super_resolve(
     preset: str = "fast",
     seed: int = 0,
 ) -> Task:
-    """Enlarges a picture `factor` times along each side (paper, section 3.2, Figs. 3 and 4).
+    """Enlarges a picture `factor` times along each side (paper, section 3.2, Figs. 1 and 5).
 
     Args:
         x0: small picture, (1, C, h, w) in [0, 1]; the result is (1, C, h·factor, w·factor).

@@ -1,0 +1,225 @@
+"""The demo's speeds, as a table: `python -m benchmarks.app`, about ten minutes on two quiet cores.
+
+Needs requirements-app.txt, Playwright and a Chromium. `--sessions 20` is over sooner.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from tests.app_server import FLAGS, Server, chromium
+
+# from an input event on the slider to the frame painted: drawn, and the browser past its next paint
+SCRUB = """async (moves) => {
+  const part = (name) => document.querySelector('.dip-' + name);
+  const slider = part('slider'), frame = part('frame'), count = +slider.max + 1, times = [];
+  let wrong = 0, seed = 1;
+  for (let move = 0; move < moves; move++) {
+    seed = (seed * 48271) % 2147483647;
+    const index = move % 2 ? seed % count : Math.min(count - 1, +slider.value + 1);
+    const begun = performance.now();
+    slider.value = index;
+    slider.dispatchEvent(new Event('input'));
+    if (+slider.value !== index) wrong++;
+    const step = part('now').textContent.match(/step (\\d+)/)[1];
+    while (frame.dataset.step !== step) await new Promise((done) => setTimeout(done, 0));
+    await new Promise((done) => requestAnimationFrame(() => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = done;
+      channel.port2.postMessage(0);
+    }));
+    times.push(performance.now() - begun);
+  }
+  return { times, wrong };
+}"""
+
+
+def picture(size: tuple[int, int] = (256, 256), seed: int = 0) -> bytes:
+    """A noisy gradient, as PNG."""
+    x = np.linspace(0, 200, size[0])[None, :, None]
+    noise = np.random.default_rng(seed).normal(0, 25, (size[1], size[0], 3))
+    memory = io.BytesIO()
+    Image.fromarray((x + noise).clip(0, 255).astype(np.uint8)).save(memory, "PNG")
+    return memory.getvalue()
+
+
+class Caller:
+    """A program that uses /restore."""
+
+    def __init__(self, server: Server) -> None:
+        self.wire = httpx.Client(base_url=server.address, timeout=180)
+
+    def begin(self, data: bytes, seconds: float, steps: int, network: str) -> str:
+        path = self.wire.post("/gradio_api/upload", files={"files": ("a.png", data)}).json()[0]
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        body = {"data": [file, "denoise", None, 4, seconds, steps, 0, network]}
+        return str(self.wire.post("/gradio_api/call/restore", json=body).json()["event_id"])
+
+    def hear(self, event: str, until: Callable[[str], bool] = lambda line: False) -> str:
+        """The last line of a call, or the first for which `until` holds."""
+        last = ""
+        with self.wire.stream("GET", f"/gradio_api/call/restore/{event}") as stream:
+            for line in stream.iter_lines():
+                last = line if line.startswith("data: ") and "null" != line[6:] else last
+                if until(line):
+                    break
+        return last
+
+    def restore(self, data: bytes, steps: int = 20) -> str:
+        return self.hear(self.begin(data, 30, steps, "tiny"))
+
+
+@contextmanager
+def a_fit_going(server: Server) -> Iterator[None]:
+    """Somebody else's run of 256², light network, while the body runs."""
+    caller = Caller(server)
+    event = caller.begin(picture(), 170, 0, "light")
+    begun, stop = threading.Event(), threading.Event()
+
+    def until(line: str) -> bool:
+        if '"running"' in line:
+            begun.set()
+        return stop.is_set()
+
+    thread = threading.Thread(target=caller.hear, args=(event, until))
+    thread.start()
+    begun.wait(60)
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def answering(server: Server, count: int = 40) -> float:
+    """Median milliseconds until `/` has been answered whole."""
+    times = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        httpx.get(server.address, timeout=60).raise_for_status()
+        times.append(1000 * (time.perf_counter() - begun))
+        time.sleep(0.05)
+    return statistics.median(times)
+
+
+def scrubbing(server: Server, moves: int = 200) -> tuple[float, float, int]:
+    """Median and 95th percentile in milliseconds on the landing, and requests made meanwhile."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(server.address)
+        page.wait_for_selector(".dip-frame[data-shown^=example]", timeout=120_000)
+        page.wait_for_timeout(2000)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        found = page.evaluate(SCRUB, moves)
+        browser.close()
+    assert not found["wrong"]
+    times = sorted(found["times"])
+    return statistics.median(times), times[int(0.95 * len(times))], len(asked)
+
+
+def leaving(server: Server, count: int) -> tuple[list[float], float]:
+    """Seconds from a hang-up mid-run until the next caller's tiny run is done, sorted.
+
+    And the median of the same call with nobody before it, which is to be taken off.
+    """
+    waits, alone = [], []
+    for _ in range(5):
+        begun = time.perf_counter()
+        Caller(server).restore(picture((48, 48)), steps=1)
+        alone.append(time.perf_counter() - begun)
+    for number in range(count):
+        guest = Caller(server)
+        event = guest.begin(picture(seed=number), 60, 0, "light")
+        guest.hear(event, lambda line: '"running"' in line)
+        guest.wire.close()
+        begun = time.perf_counter()
+        last = Caller(server).restore(picture((48, 48)), steps=1)
+        assert "done" in last, last
+        waits.append(time.perf_counter() - begun)
+    return sorted(waits), statistics.median(alone)
+
+
+def crowd(server: Server, count: int = 20) -> dict[str, int]:
+    """How many of as many at once get their own result, a clear "full", or anything else."""
+    told: dict[str, int] = {"own": 0, "full": 0, "other": 0}
+
+    def visit(number: int) -> None:
+        caller, size = Caller(server), (40 + number, 48)
+        last = caller.restore(picture(size, number))
+        word = "other"
+        if "line is full" in last:
+            word = "full"
+        elif "restored.png" in last:
+            path = json.loads(last.removeprefix("data: "))[0]["path"]
+            came = caller.wire.get(f"/gradio_api/file={path}").content
+            word = "own" if Image.open(io.BytesIO(came)).size == size else "other"
+        told[word] += 1
+
+    threads = [threading.Thread(target=visit, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return told
+
+
+def remembering(server: Server, sessions: int) -> tuple[float, float]:
+    """Megabytes resident after five sessions and after all."""
+    after = 0.0
+    for number in range(sessions):
+        caller = Caller(server)
+        assert "done" in caller.restore(picture((128, 128), number))
+        caller.wire.close()
+        if number == 4:
+            after = server.memory()
+    return after, server.memory()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=100)
+    parser.add_argument("--leavers", type=int, default=30)
+    asked = parser.parse_args()
+    server = Server("--queue", "12", "--per-address", "12")
+    row("boot to first byte", f"{server.boot:.1f} s", "10 s")
+    row("resident before the first run", f"{server.memory():.0f} MB", "600 MB")
+    row("/ answers, idle", f"{answering(server):.0f} ms", "")
+    middle, slow, requests = scrubbing(server)
+    row("scrubbing, idle: median (95 %)", f"{middle:.0f} ({slow:.0f}) ms", "30 ms")
+    row("requests during 200 moves", str(requests), "0")
+    with a_fit_going(server):
+        row("/ answers during a fit", f"{answering(server):.0f} ms", "500 ms")
+        middle, slow, _ = scrubbing(server)
+        row("scrubbing during a fit", f"{middle:.0f} ({slow:.0f}) ms", "50 ms")
+    row("20 at once", str(crowd(server)), "own or full")
+    waits, alone = leaving(server, asked.leavers)
+    middle = statistics.median(waits)
+    told = f"{middle:.1f} s, {waits[-1]:.1f} at most; {alone:.1f} if nobody was before"
+    row(f"{asked.leavers} who leave: the next is served in", told, "1 s more")
+    early, late = remembering(server, asked.sessions)
+    told = f"{early:.0f} → {late:.0f} MB, × {late / early:.2f}"
+    row(f"memory after 5 and {asked.sessions} sessions", told, "× 1.2")
+    server.close()
+
+
+def row(what: str, value: str, wanted: str) -> None:
+    print(f"| {what} | {value} | {wanted} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The course as files: its anatomy. What the notebooks do is checked by running them (nbval)."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+HERE = Path(__file__).parents[1] / "notebooks"
+NAMES = (
+    "00_quickstart 01_noise_impedance 02_iteration_control 03_architecture_ablation "
+    "04_alexnet_inversion 05_restoration"
+).split()
+LESSONS = [HERE / f"{name}.ipynb" for name in NAMES]
+SOLUTIONS = [HERE / "solutions" / f"{name}.ipynb" for name in NAMES]
+EVERY = LESSONS + SOLUTIONS
+MAGIC = re.compile(r"^(\s*)%", re.MULTILINE)
+
+
+def cells(path, kind):
+    notebook = nbformat.read(path, as_version=4)
+    return [cell for cell in notebook.cells if cell.cell_type == kind]
+
+
+def source(path):
+    return "\n\n".join(MAGIC.sub(r"\1pass  # %", cell.source) for cell in cells(path, "code"))
+
+
+def named(path):
+    return path.relative_to(HERE).with_suffix("").as_posix()
+
+
+lessons = pytest.mark.parametrize("path", LESSONS, ids=named)
+every = pytest.mark.parametrize("path", EVERY, ids=named)
+
+
+@every
+def test_it_is_a_valid_notebook_of_a_size_that_can_be_read_on_a_web_page(path):
+    nbformat.validate(nbformat.read(path, as_version=4))
+    assert path.stat().st_size <= 500_000
+
+
+@every
+def test_it_was_run_whole_and_in_order(path):
+    assert [cell.execution_count for cell in cells(path, "code")] == [
+        *range(1, len(cells(path, "code")) + 1)
+    ]
+
+
+@every
+def test_its_outputs_are_those_of_a_run_without_fault_bar_or_widget(path):
+    for cell in cells(path, "code"):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", output.get("text")
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+            assert output.get("text", "x").strip(), "an empty output"
+
+
+@every
+def test_one_cell_of_knobs_alone_knows_the_fast_mode(path):
+    knowing = [cell.source for cell in cells(path, "code") if re.search(r"FAST\b", cell.source)]
+    assert len(knowing) == 1
+    assert "assert not FAST or" in knowing[0]
+
+
+def knobs(path):
+    """The imports of a notebook, and its knobs up to the assertion that ends them."""
+    tree = ast.parse(source(path))
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    (cell,) = [c.source for c in cells(path, "code") if "DIP_LITE_FAST" in c.source]
+    body = ast.parse(cell).body
+    last = next(i for i, node in enumerate(body) if isinstance(node, ast.Assert))
+    module = ast.Module([*imports, *body[: last + 1]], [])
+    return compile(module, path.name, "exec")
+
+
+@every
+def test_the_fast_mode_changes_the_knobs(path, monkeypatch):
+    """The mode is on when it is asked for, and no knob grows with it."""
+    found = {}
+    for mode in ("0", "1"):
+        monkeypatch.setenv("DIP_LITE_FAST", mode)
+        scope = {}
+        exec(knobs(path), scope)
+        found[mode] = {name: value for name, value in scope.items() if name.isupper()}
+    full, fast = found["0"], found["1"]
+    assert (full.pop("FAST"), fast.pop("FAST")) == (False, True)
+    assert full != fast
+    for name, value in fast.items():
+        if isinstance(value, int) and not isinstance(value, bool):
+            assert value <= full[name], name
+        if isinstance(value, list | tuple | range):
+            assert len(value) <= len(full[name]), name
+
+
+@every
+def test_it_checks_its_claims_and_warnings_are_errors(path):
+    tree = ast.parse(source(path))
+    checks = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    assert len(checks) >= 3
+    assert 'simplefilter("error")' in source(path)
+
+
+@every
+def test_its_verdicts_hold_no_number_that_a_machine_could_change(path):
+    tagged = [
+        cell for cell in cells(path, "code")
+        if "nbval-check-output" in cell.metadata.get("tags", [])
+    ]  # fmt: skip
+    assert tagged
+    for cell in tagged:
+        assert "assert" in cell.source
+        for output in cell.outputs:
+            assert not re.search(r"\d\.\d", output.get("text", "")), output.get("text")
+
+
+@every
+def test_no_cell_is_skipped(path):
+    for cell in cells(path, "code"):
+        assert not {"nbval-skip", "raises-exception"} & {*cell.metadata.get("tags", [])}
+
+
+def test_no_function_is_defined_twice():
+    homes = {}
+    for path in EVERY:
+        for node in ast.walk(ast.parse(source(path))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                homes.setdefault(node.name, set()).add(named(path))
+    assert not {name: found for name, found in homes.items() if len(found) > 1}
+
+
+@lessons
+def test_anatomy(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert 20 <= len(notebook.cells) <= 40
+    prose = "\n".join(cell.source for cell in cells(path, "markdown"))
+    assert "paper" in prose.lower()
+    assert f"solutions/{path.name}" in prose
+    work = [cell.source for cell in cells(path, "code") if "%matplotlib" not in cell.source]
+    assert max(len(text.splitlines()) for text in work) <= 25
+
+
+@lessons
+def test_its_badges_open_this_file(path):
+    first = cells(path, "markdown")[0].source
+    where = re.findall(r"\((https://(?:colab|mybinder)[^)]*ipynb)\)", first)
+    assert len(where) == 2
+    assert all(link.endswith(path.name) for link in where)
+    assert "dip-lite/dip_lite" in where[0]
+    assert "google.colab" in cells(path, "code")[0].source
+
+
+def test_the_first_page_lists_the_course():
+    text = cells(HERE / "index.ipynb", "markdown")[0].source
+    assert re.findall(r"\((\w+\.ipynb)\)", text) == [path.name for path in LESSONS]
+
+
+@every
+def test_nothing_names_the_machine_it_was_made_on(path):
+    text = json.dumps(nbformat.read(path, as_version=4))
+    assert not re.search(r"/work/|/tmp/|/home/|\.\./shared", text)

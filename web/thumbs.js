@@ -1,0 +1,13 @@
+// The examples: a press takes one.
+const root = (window.gradio_config?.root ?? location.origin).replace(/\/$/, "");
+const buttons = [...element.querySelectorAll("button")];
+const press = (name) => buttons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.name === name));
+for (const button of buttons) {
+  button.querySelector("img").src = `${root}/dip/example/thumb-${button.dataset.name}`;
+  button.addEventListener("click", () => {
+    props.value = button.dataset.name;
+    press(button.dataset.name);
+    trigger("select", { name: button.dataset.name });
+  });
+}
+watch("value", () => press(props.value));
