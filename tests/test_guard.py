@@ -250,7 +250,7 @@ def test_a_recorrupted_run_is_caught_at_5_db_to_the_noisy_picture() -> None:
     good, before = held(run), run.snapshot()
     with torch.no_grad():
         for p in run.net[-2].parameters():  # type: ignore[index,union-attr]
-            p.mul_(0.3)
+            p.mul_(0.45)
     spoilt = run._output()[0].detach()
     drop = psnr(before.x, x0) - psnr(spoilt, x0)
     assert 5 < drop < 12  # a spike that would still be small in the loss
