@@ -289,6 +289,12 @@ def _run_events(
     stop.click(end, None, None, **AT_ONCE)
 
 
+def _end(*_: Any) -> None:
+    """Ends in order, so that what is to be deleted is; a second signal does not cut that short."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit()
+
+
 def main(words: list[str] | None = None) -> None:
     """Serves the demo until it is interrupted."""
     asked = arguments(words)
@@ -302,7 +308,7 @@ def main(words: list[str] | None = None) -> None:
         _, address, _ = page.launch(**where, prevent_thread_lock=True, **options)
     except (ValueError, OSError) as error:  # of a setting, or a port that is taken
         raise SystemExit(f"The demo cannot start: {error}") from None
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that what is to end or go does
+    signal.signal(signal.SIGTERM, _end)  # so that what is to end or go does
     print(f"The demo is at {address}", flush=True)
     page.block_thread()
 
