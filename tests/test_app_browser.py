@@ -17,7 +17,6 @@ from PIL import Image
 
 from dip_lite import Record
 
-pytest.importorskip("gradio", reason="the demo needs requirements-app.txt")
 pytestmark = pytest.mark.skipif(bool(without_browser()), reason=without_browser())
 
 PATIENCE = 40_000  # milliseconds; the machine may be busy

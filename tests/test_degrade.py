@@ -81,7 +81,6 @@ def test_sigma_is_estimated_on_clipped_photographs(name: str, sigma: int) -> Non
 
 
 def test_estimate_agrees_with_scikit_image_where_nothing_is_clipped() -> None:
-    pytest.importorskip("pywt")
     from skimage.restoration import estimate_sigma as theirs
 
     x0 = add_noise(0.25 + 0.5 * sample("astronaut"), 0.05, clip=False)

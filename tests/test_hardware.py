@@ -97,7 +97,8 @@ def test_memory_is_kept_where_the_c_library_can() -> None:
 
 
 def test_peak_memory_is_in_bytes_and_covers_what_is_held() -> None:
-    psutil = pytest.importorskip("psutil")
+    import psutil
+
     before = peak_memory()
     block = torch.ones(30_000_000)  # four bytes each
     held = psutil.Process().memory_info().rss
