@@ -37,6 +37,7 @@ refresh: $(VENV)/.ready-dev
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 types: $(VENV)/.ready-dev
 	$(BIN)/mypy
@@ -66,7 +67,7 @@ $(VENV)/.ready-app: requirements-app.txt $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet -r requirements-app.txt
 	@touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt requirements-course.txt requirements-app.txt $(VENV)/.ready
+$(VENV)/.ready-dev: requirements-dev.txt requirements-course.txt requirements-app.txt requirements-sweep.txt $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	@touch $@
 

@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from tests.app_server import FLAGS, Server, chromium
+from tests.app.server import FLAGS, Server, chromium
 
 # from an input event on the slider to the frame painted: drawn, and the browser past its next paint
 SCRUB = """async (moves) => {
@@ -156,26 +156,26 @@ def leaving(server: Server, count: int) -> tuple[list[float], float]:
 
 def crowd(server: Server, count: int = 20) -> dict[str, int]:
     """How many of as many at once get their own result, a clear "full", or anything else."""
-    told: dict[str, int] = {"own": 0, "full": 0, "other": 0}
+    counts: dict[str, int] = {"own": 0, "full": 0, "other": 0}
 
     def visit(number: int) -> None:
         caller, size = Caller(server), (40 + number, 48)
         last = caller.restore(picture(size, number))
         word = "other"
-        if "line is full" in last:
+        if "queue is full" in last:
             word = "full"
         elif "restored.png" in last:
             path = json.loads(last.removeprefix("data: "))[0]["path"]
-            came = caller.wire.get(f"/gradio_api/file={path}").content
-            word = "own" if Image.open(io.BytesIO(came)).size == size else "other"
-        told[word] += 1
+            reply = caller.wire.get(f"/gradio_api/file={path}").content
+            word = "own" if Image.open(io.BytesIO(reply)).size == size else "other"
+        counts[word] += 1
 
     threads = [threading.Thread(target=visit, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return told
+    return counts
 
 
 def remembering(server: Server, sessions: int) -> tuple[float, float]:
@@ -209,11 +209,11 @@ def main() -> None:
     row("20 at once", str(crowd(server)), "own or full")
     waits, alone = leaving(server, asked.leavers)
     middle = statistics.median(waits)
-    told = f"{middle:.1f} s, {waits[-1]:.1f} at most; {alone:.1f} if nobody was before"
-    row(f"{asked.leavers} who leave: the next is served in", told, "1 s more")
+    shown = f"{middle:.1f} s, {waits[-1]:.1f} at most; {alone:.1f} if nobody was before"
+    row(f"{asked.leavers} who leave: the next is served in", shown, "1 s more")
     early, late = remembering(server, asked.sessions)
-    told = f"{early:.0f} → {late:.0f} MB, × {late / early:.2f}"
-    row(f"memory after 5 and {asked.sessions} sessions", told, "× 1.2")
+    shown = f"{early:.0f} → {late:.0f} MB, × {late / early:.2f}"
+    row(f"memory after 5 and {asked.sessions} sessions", shown, "× 1.2")
     server.close()
 
 

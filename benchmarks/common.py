@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import dip_lite as dip
-from dip_lite.images import atomic_write
+from dip_lite.images.io import atomic_write
 
 PAPER = Path(os.environ.get("DIP_LITE_PAPER", "../shared/data/paper"))  # the paper's own pictures
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")

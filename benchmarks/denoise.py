@@ -60,7 +60,7 @@ def timed_fit(task: dip.Task, x_true: Tensor, seconds: float, seed: int) -> Time
             note(snap)
         if stop:
             out.stop = (snap.best_step, snap.seconds, dip.psnr(snap.best.clamp(0, 1), x_true))
-            out.steady = snap.why.startswith("steady")
+            out.steady = snap.stop_reason.startswith("steady")
     out.pace = run.seconds / max(1, run.step)
     return out
 

@@ -17,9 +17,12 @@ import torch
 from torch import Tensor
 
 import dip_lite as dip
-from dip_lite import images, masks, viz
-from dip_lite.resample import Downsample
+from dip_lite.images import io as images
+from dip_lite.images import masks
+from dip_lite.images.degrade import drop_pixels
+from dip_lite.images.resample import Downsample
 from dip_lite.tasks.super_resolution import downsampled_error
+from dip_lite.viz.sheets import save_figure, side_by_side
 
 from .common import PAPER, classical, machine, markers, publish, table
 
@@ -35,9 +38,9 @@ class Case:
     x_true: Tensor | None = None
     rivals: Callable[[], Rivals] = dict
     region: Tensor | None = None  # (1, 1, H, W): PSNR is taken where it is 1
-    luma: bool = False  # told too: PSNR of the luma, 4 pixels of border cut, as the paper does
+    luma: bool = False  # scores too: PSNR of the luma, 4 pixels of border cut, as the paper does
     paper: str = "–"
-    told: dict[str, float] = field(default_factory=dict)  # rivals' PSNR known already
+    scores: dict[str, float] = field(default_factory=dict)  # rivals' PSNR known already
 
     def score(self, x: Tensor) -> float:
         """PSNR in dB of what the case is about."""
@@ -47,17 +50,17 @@ class Case:
             return float(-10 * error.mean().log10())
         return float(-10 * ((error * self.region).sum() / (self.region.sum() * x.shape[1])).log10())
 
-    def tell(self, x: Tensor) -> str:
+    def describe(self, x: Tensor) -> str:
         """The score as a cell of the table, with the luma's where that is usual."""
-        told = f"{self.score(x):.2f}"
+        scores = f"{self.score(x):.2f}"
         if not self.luma or self.x_true is None:
-            return told
+            return scores
         grey = self.x_true[:, :1]
         x, x_true = (
             images.match_channels(t.clamp(0, 1), grey)[..., 4:-4, 4:-4].contiguous()
             for t in (x, self.x_true)
         )
-        return f"{told} (luma {dip.psnr(x, x_true):.2f})"
+        return f"{scores} (luma {dip.psnr(x, x_true):.2f})"
 
 
 def _known(name: str, like: Tensor) -> Tensor:
@@ -88,8 +91,8 @@ def _fillings(x0: Tensor, mask: Tensor) -> Rivals:
 
 def _denoise() -> Case:
     x_true, x0 = dip.load(PAPER / "F16.png"), dip.load(PAPER / "F16_noisy25.png")
-    told = {name: score for name, (score, _) in classical(x_true, x0, 25 / 255).items()}
-    return Case(dip.denoise(x0, 25 / 255), x_true, paper="33.69 (authors' output)", told=told)
+    scores = {name: score for name, (score, _) in classical(x_true, x0, 25 / 255).items()}
+    return Case(dip.denoise(x0, 25 / 255), x_true, paper="33.69 (authors' output)", scores=scores)
 
 
 def _enlarge(factor: int) -> Case:
@@ -110,7 +113,7 @@ def _enlarge(factor: int) -> Case:
 
 def _scattered() -> Case:
     x_true = dip.load(PAPER / "barbara.png")
-    x0, mask = dip.degrade.drop_pixels(x_true, 0.5)
+    x0, mask = drop_pixels(x_true, 0.5)
     return Case(
         dip.inpaint(x0, mask), x_true, lambda: _fillings(x0, mask), paper="32.22 (11 000 its.)"
     )
@@ -169,18 +172,18 @@ def measure(name: str, seconds: float, seed: int, folder: Path) -> list[str]:
     rivals = case.rivals()
     pictures = {"input": case.task.x0, **rivals, "ours": last.best, "true": case.x_true}
     shown = {title: x.clamp(0, 1) for title, x in pictures.items() if x is not None}
-    sheet = viz.side_by_side([*shown.values()], [*shown])
-    viz.save_figure(sheet, folder / f"{name.replace(' ', '_').replace(',', '')}.png")
+    sheet = side_by_side([*shown.values()], [*shown])
+    save_figure(sheet, folder / f"{name.replace(' ', '_').replace(',', '')}.png")
     when = f"{last.seconds:.0f} s" if stopped else f"budget, {last.seconds:.0f} s"
     pace = f"{1e3 * run.seconds / max(1, run.step):.0f} ms"
     if case.x_true is None:
         return [name, *["–"] * len(MARKS), "–", when, "–", pace, case.paper, "by eye"]
-    told = {rival: f"{score:.2f}" for rival, score in case.told.items()}
-    told |= {rival: case.tell(x) for rival, x in rivals.items()}
-    theirs = ", ".join(f"{rival} {score}" for rival, score in told.items())
+    scores = {rival: f"{score:.2f}" for rival, score in case.scores.items()}
+    scores |= {rival: case.describe(x) for rival, x in rivals.items()}
+    theirs = ", ".join(f"{rival} {score}" for rival, score in scores.items())
     cells = [f"{at[mark]:.2f}" if mark in at else "–" for mark in MARKS]
     took = case.score(last.best)
-    rule = f"{case.tell(last.best)} @ {last.best_step}, {when}"
+    rule = f"{case.describe(last.best)} @ {last.best_step}, {when}"
     row = [name, *cells, f"{best[0]:.2f} @ {best[1]}", rule, f"{best[0] - took:.2f}", pace]
     return [*row, case.paper, theirs]
 

@@ -25,20 +25,21 @@ from .common import machine, markers, publish, table
 RUNS, SIDE = 8, 256
 CODE = """
 import sys, time
-from dip_lite.perform import How, fetch, perform
-from dip_lite.sweep import grid, sweep
+from dip_lite.sweep import expand_grid, sweep
+from dip_lite.sweep.worker import ExecutionOptions, fetch, run_trial
 
 if __name__ == "__main__":
     picture, out, workers, threads, runs, steps = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
-    cells = grid([picture], "denoise", {"preset": "fast"}, range(runs), spoil={"sigma": 25 / 255},
-                 steps=steps, stop=False)
+    trials = expand_grid([picture], "denoise", {"preset": "fast"}, range(runs),
+                         degrade={"sigma": 25 / 255}, steps=steps, stop=False)
     start = time.perf_counter()
     if workers:
-        table = sweep(cells, out, workers=workers, threads=threads)
+        table = sweep(trials, out, workers=workers, threads=threads)
         assert len(table) == runs and not any(table["error"])
     else:
-        for cell in cells:
-            perform(cell, {name: fetch(name) for name in cell.files}, How(threads))
+        for trial in trials:
+            pictures = {name: fetch(name) for name in trial.files}
+            run_trial(trial, pictures, ExecutionOptions(threads))
     print(time.perf_counter() - start)
 """
 

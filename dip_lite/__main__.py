@@ -1,7 +1,7 @@
 """The command line: `python -m dip_lite --help`.
 
-Wrong input ends with status 2 and one sentence on stderr, a fit that failed with 1, Ctrl-C with 130
-once the best picture so far is written. Of many pictures, some of which failed: 1.
+Exit status: 0; 2 for wrong input, with one sentence on stderr; 1 when a fit failed, or some of many
+pictures; 130 after Ctrl-C, once the best picture so far is written.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from typing import Any
 
 import click
 
-from .cli import cli
-from .explain import explain
-from .images import PictureWarning
+from .cli.commands import cli
+from .errors import PictureWarning, debugging, exit_status, sentence
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    warnings.showwarning = _note
+    warnings.showwarning = _show_warning
     warnings.simplefilter("default", PictureWarning)
     try:
         return cli.main(arguments, prog_name="python -m dip_lite", standalone_mode=False) or 0
@@ -35,13 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("Interrupted; nothing was written.", err=True)
         return 130
     except Exception as error:
-        text, status = explain(error)
-        click.echo(text, err=True)
-        return status
+        if debugging() and not isinstance(error, ValueError):
+            raise
+        click.echo(sentence(error), err=True)
+        return exit_status(error)
 
 
-def _note(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-    """Warnings meant for the user become one plain line; the others are developers' business."""
+def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+    """Prints warnings meant for the user as one plain line, and no others."""
     if issubclass(category, PictureWarning):
         click.echo(f"Note: {message}", err=True)
 

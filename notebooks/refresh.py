@@ -1,7 +1,7 @@
 """Runs notebooks at full size and keeps what they print: python notebooks/refresh.py [name …]
 
-A name is a whole one, or a part such as 01; without one, all are run. Widgets are taken out of what
-is kept, since nobody is behind them on a web page; the text that stands for them stays. A notebook
+A name may be a part such as 01; without a name, all are run. Widgets are dropped from the outputs,
+since they do nothing on a web page; their text alternative stays. A notebook
 that fails, or comes out larger than 500 KB, is left as it was.
 """
 
@@ -17,7 +17,7 @@ import nbformat
 from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
-MOST = 500_000  # bytes
+MAX_BYTES = 500_000  # bytes
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SETTINGS = {
     "DIP_LITE_FAST": "0",
@@ -48,8 +48,8 @@ def refresh(path: Path) -> str:
         _tidy(cell)
     notebook.metadata.pop("widgets", None)
     text = (nbformat.writes(notebook) + "\n").encode()
-    if len(text) > MOST:
-        raise ValueError(f"{path.name} came to {len(text)} bytes, the most is {MOST}: not kept")
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"{path.name} has {len(text)} bytes, more than {MAX_BYTES}: not kept")
     draft = path.with_name(f".{path.name}.tmp")
     draft.write_bytes(text)
     os.replace(draft, path)

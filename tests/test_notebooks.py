@@ -165,8 +165,8 @@ def test_nothing_names_the_machine_it_was_made_on(path):
     for cell in cells(path, "code"):
         for output in cell.outputs:
             data = output.get("data", {})
-            told = [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
-            words += ["".join(part) for part in told]
+            texts = [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
+            words += ["".join(part) for part in texts]
     assert not [found for text in words if (found := ABSOLUTE.search(text))]
 
 

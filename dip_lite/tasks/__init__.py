@@ -4,24 +4,29 @@
     for snap in fit(task, seconds=60): ...
 
 The presets are `fast` (two cores, a minute), `paper` (the authors' network and settings; hours) and
-`tiny` (seconds, for tests). A result of more than 1.5 megapixels is fitted in windows of 512², one
-a step, by one network: the memory is that of a small picture, and the stopping rule rests.
+`tiny` (seconds, for tests). A result of more than 1.5 megapixels is fitted in tiles of 512², one a
+step, by one network: the memory is that of a small picture, and early stopping is off.
 
-One file a task; what they share is in `common`. `TASKS` names them all.
+| module | holds |
+| --- | --- |
+| `denoising`, `jpeg`, `inpainting`, `super_resolution`, `flash`, `inversion` | one each |
+| `deep_prior`, `tv_prior` | the paper's prior with any network; total variation, its rival |
+| `presets` | what `fast`, `paper` and `tiny` fix |
+| `inputs` | picture → z, padding, tiles: `prepare`; guides |
+| `energies` | what is minimised |
 """
 
 from collections.abc import Callable
 
-from ..task import Task
-from .artefacts import remove_jpeg
-from .common import FAST, PAPER, PRESETS, SETTINGS, TINY, Guided, Tiled, guide, windows
-from .denoising import ENERGIES, ENERGY, Recorrupted, denoise
+from ..engine.task import Task
+from .deep_prior import prior
+from .denoising import denoise
 from .flash import flash_no_flash
-from .inpainting import KINDS, Hidden, inpaint, masked_error
+from .inpainting import inpaint
 from .inversion import invert
-from .plain import prior
-from .super_resolution import FACTORS, super_resolve
-from .variation import Pixels, total_variation, tv
+from .jpeg import remove_jpeg
+from .super_resolution import super_resolve
+from .tv_prior import tv
 
 TASKS: dict[str, Callable[..., Task]] = {
     "denoise": denoise,
@@ -35,8 +40,6 @@ TASKS: dict[str, Callable[..., Task]] = {
 }
 
 __all__ = [
-    "ENERGIES", "ENERGY", "FACTORS", "FAST", "KINDS", "PAPER", "PRESETS", "SETTINGS", "TASKS",
-    "TINY", "Guided", "Hidden", "Pixels", "Recorrupted", "Tiled", "denoise", "flash_no_flash",
-    "guide", "inpaint", "invert", "masked_error", "prior", "remove_jpeg", "super_resolve",
-    "total_variation", "tv", "windows",
+    "TASKS", "denoise", "flash_no_flash", "inpaint", "invert", "prior", "remove_jpeg",
+    "super_resolve", "tv",
 ]  # fmt: skip

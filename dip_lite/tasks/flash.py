@@ -5,21 +5,26 @@ for snap in fit(flash_no_flash(load("dark.jpg"), load("flash.jpg")), seconds=60)
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-
 from torch import Tensor
 
-from ..images import check_same_size, match_channels, pad_reflect
-from ..nets import build
-from ..task import Task
-from .common import PAPER, SETTINGS, check_picture, guided, squared_error
+from ..engine.task import Task
+from ..images.io import check_same_size, match_channels
+from .inputs import check_picture, guided_task, prepare
+from .presets import choose, variants
+
+# edges come from the flash picture; a z that changes so much cannot carry noise
+_OURS = {"min_delta": 0.1, "reg_noise_std": 1.0}
+PRESETS = variants(
+    fast=_OURS,
+    tiny=_OURS,
+    paper={"z": "picture", "reg_noise_std": 0.0, "steps": 600, "lr": 0.1},  # authors' code
+)
 
 
 def flash_no_flash(x0: Tensor, flash: Tensor, *, preset: str = "fast", seed: int = 0) -> Task:
     """Denoises a picture taken in dim light with the help of one taken with flash.
 
-    E(x) = mean (x − x0)², and the input is the flash picture: the network finds the edges there and
+    E(x) = mean (x − x0)², and the network sees the flash picture: it finds the edges there and
     learns the light from x0.
 
     Args:
@@ -30,26 +35,10 @@ def flash_no_flash(x0: Tensor, flash: Tensor, *, preset: str = "fast", seed: int
         seed: of the random z.
 
     Raises:
-        PictureError: the two are not of one size.
+        PictureError: the two differ in size.
         ValueError: an unknown preset, a picture of another shape.
     """
-    check_picture(x0, preset)
-    check_picture(flash, preset, "flash")
+    chosen, x0 = choose(PRESETS, preset), check_picture(x0)
+    flash = check_picture(flash, "flash")
     check_same_size(x0, flash, "flash picture")
-    x0, flash = x0.detach().float(), match_channels(flash.detach().float(), x0)
-    if preset != "paper":
-        settings = replace(SETTINGS[preset], gain=0.1)
-        task = guided(x0, flash, preset, seed, name="flash", settings=settings)
-        task.reg = 1.0  # edges come from the flash picture; a z that changes cannot carry noise
-        return task
-    padded, size = pad_reflect(flash, PAPER.multiple, least=2)
-    return Task(
-        squared_error(x0),
-        net=partial(build, PAPER, padded.shape[1], x0.shape[1]),
-        z=padded,
-        size=size,
-        settings=replace(SETTINGS["paper"], steps=600, lr=0.1),  # authors' code
-        x0=x0,
-        name="flash",
-        preset=preset,
-    )
+    return guided_task(prepare(x0, chosen, seed, picture=match_channels(flash, x0)), "flash")

@@ -1,0 +1,63 @@
+"""The page's own components: scrubber, mask painter, thumbnails. Their files are in `assets/`.
+
+    viewer = scrubber(example.state)      # its value is what `DemoRun.state_dict` gives
+    brush = painter()                     # its value is a drawing, a data URI
+    brush: gr.HTML(picture=data_uri(x))   # an update that gives it a picture to draw on
+
+The scrubber holds all frames of a run, so dragging needs no request. The painter exists because
+Gradio's image editor re-encodes the picture and needs a mouse; here only the strokes are sent.
+Nothing a visitor types or uploads gets into a template.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+if TYPE_CHECKING:
+    from .uploads import Picture
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def scrubber(state: dict[str, Any], **options: Any) -> gr.HTML:
+    """A run, step by step."""
+    return _component("scrubber", state, **options)
+
+
+def painter(**options: Any) -> gr.HTML:
+    """A brush that draws a mask over a picture, by mouse, touch or keyboard."""
+    return _component("painter", "", picture="", **options)
+
+
+def thumbnails(names: tuple[str, ...], **options: Any) -> gr.HTML:
+    """Buttons with the examples' pictures; the value is the name of the one chosen."""
+    buttons = "".join(
+        f'<button type="button" data-name="{name}" aria-pressed="false" title="{name}">'
+        f'<img data-thumb="{name}" alt="{name}" width="52" height="52"></button>'
+        for name in names
+    )
+    html = f'<div class="thumbs" role="group" aria-label="Examples">{buttons}</div>'
+    return _component("thumbs", "", html_template=html, **options)
+
+
+def _component(name: str, value: Any, html_template: str = "", **options: Any) -> gr.HTML:
+    return gr.HTML(
+        value,
+        html_template=html_template or (ASSETS / f"{name}.html").read_text("utf-8"),
+        js_on_load=(ASSETS / f"{name}.js").read_text("utf-8"),
+        apply_default_css=False,
+        **options,
+    )
+
+
+def ready_state(picture: Picture) -> tuple[dict[str, Any], str]:
+    """The scrubber's value for a picture that no run has used yet, and the picture's data URI."""
+    from .previews import data_uri
+
+    height, width = picture.x.shape[2:]
+    uri = data_uri(picture.x)
+    size, note = (width, height), picture.note
+    return {"id": "ready", "state": "ready", "preview": uri, "size": size, "note": note}, uri

@@ -1,0 +1,95 @@
+"""The command that starts the demo: `python app.py --help`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from starlette.middleware import Middleware
+
+from . import environment  # noqa: F401  before Gradio
+from .example import Example
+from .limits import Limits
+from .middleware import DemoMiddleware
+from .page import build
+from .sessions import Sessions
+from .theme import theme
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+@click.command(context_settings={"auto_envvar_prefix": "DIP_LITE", "show_default": True})
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    envvar=["DIP_LITE_HOST", "GRADIO_SERVER_NAME"],
+    help="Address to listen on; 0.0.0.0 for all.",
+)
+@click.option(
+    "--port",
+    default=7860,
+    envvar=["DIP_LITE_PORT", "GRADIO_SERVER_PORT"],
+    help="Port to listen on; 0 for the first free one from 7860.",
+)
+@click.option("--max-pixels", default=Limits.max_pixels, help="Scale larger pictures down to this.")
+@click.option("--max-seconds", default=Limits.max_seconds, help="Time limit per run, in seconds.")
+@click.option("--queue", default=Limits.queue, help="How many runs may wait.")
+@click.option(
+    "--per-address",
+    default=Limits.per_address,
+    help="How many of them from one network address; 0 for half the queue. A class behind one "
+    "router shares an address, as do all visitors behind a proxy without --forwarded: give the "
+    "length of the queue.",
+)
+@click.option(
+    "--forwarded",
+    is_flag=True,
+    help="Behind a proxy: take a visitor's address from the last X-Forwarded-For.",
+)
+@click.option("--open", is_flag=True, help="Open the demo in your browser.")
+def main(host: str, port: int, open: bool, **limits: Any) -> None:
+    """Serve the Deep Image Prior demo until interrupted.
+
+    Each option can also be set as an environment variable, for example DIP_LITE_PORT=8000.
+    """
+    address: dict[str, Any] = {"server_name": host, "server_port": port or None, "inbrowser": open}
+    try:
+        sessions, example = Sessions(Limits(**limits)), Example()
+        page = build(sessions, example)
+        settings = launch_settings(sessions, example)
+        _, url, _ = page.launch(**address, prevent_thread_lock=True, **settings)
+    except (ValueError, OSError) as error:  # a wrong option, or a port that is in use
+        raise click.ClickException(f"The demo cannot start: {error}") from None
+    signal.signal(signal.SIGTERM, _exit)
+    print(f"The demo is at {url}", flush=True)
+    page.block_thread()
+
+
+def launch_settings(sessions: Sessions, example: Example) -> dict[str, Any]:
+    """The arguments of Gradio's `launch`: look, limits, and what is switched off."""
+    limits = sessions.limits
+    middleware: Any = DemoMiddleware
+    app = {"middleware": [Middleware(middleware, sessions=sessions, example=example)]}
+    return {
+        "theme": theme(),
+        "css_paths": [ASSETS / name for name in ("page.css", "scrubber.css", "painter.css")],
+        "js": (ASSETS / "page.js").read_text("utf-8"),
+        "head": '<meta name="description" content="Deep Image Prior: watch a network learn">',
+        "max_file_size": limits.max_upload_bytes,
+        "max_threads": limits.queue + 60,
+        "app_kwargs": {**app, "docs_url": None, "redoc_url": None},
+        "footer_links": [],
+        "quiet": True,
+        **dict.fromkeys(
+            ("show_error", "enable_monitoring", "run_history", "share", "pwa", "ssr_mode"), False
+        ),
+    }
+
+
+def _exit(*_: Any) -> None:
+    """Exits normally, so that temporary files are deleted; ignores a second signal meanwhile."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit()

@@ -1,0 +1,206 @@
+"""One visitor's run, from its place in the queue to its downloads.
+
+    run = DemoRun(folder, request, inputs, limits)
+    queue.join(run)                             # run.work() is called when its turn comes
+    run.changed.wait(0.5); run.state_dict()     # what the page shows now
+    run.fetch("frames", 0, 12)                  # the bytes of those frames
+
+The queue's thread works, others look on. Frames are kept as small WebPs; the record on disk has
+every pixel of them.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..records import Record
+from .error_handlers import public_sentence
+from .fitting import ABANDON, STOP, Event, Finished, Frame, Progress, Started, stream_fit
+from .gpu import on_gpu
+from .limits import Limits
+from .request import RunRequest
+from .restoration import Inputs
+
+WEBP, BYTES = "image/webp", "application/octet-stream"
+MADE_ON_DEMAND = {
+    "animation.webp": WEBP, "animation.gif": "image/gif", "record.zip": "application/zip"
+}  # fmt: skip
+STOPPED = "The run was stopped before it started."
+Reply = tuple[bytes | Path, str]  # a file, in memory or on disk, and its media type
+
+
+class DemoRun:
+    """See the module.
+
+    Attributes:
+        token: the secret in its addresses.
+        phase: "waiting", "preparing", "running", "done" or "failed".
+        error: why it failed, one sentence.
+        changed: set whenever there is something new.
+    """
+
+    def __init__(
+        self, folder: Path, request: RunRequest, inputs: Inputs, limits: Limits, address: str = ""
+    ) -> None:
+        self.token, self.folder, self.request = secrets.token_urlsafe(16), folder, request
+        self.time_limit, self.address = request.time_limit(limits), address
+        self.phase, self.error, self.changed = "waiting", "", threading.Event()
+        self._inputs: Inputs | None = inputs
+        self._limits = limits
+        self._since: float | None = None  # when its turn came
+        self._started: Started | None = None
+        self._progress = Progress({}, "")
+        self._finished: Finished | None = None
+        self._rows: list[list[Any]] = []  # of the frames, see `Frame.row`
+        self._offsets = [0]  # of their pictures in the file
+        self._on_end: Callable[[], None] | None = None
+        self._lock, self._export_lock = threading.Lock(), threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.phase in ("done", "failed")
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since its turn came."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may still take."""
+        return max(0.0, self.time_limit - self.elapsed)
+
+    def stop(self) -> None:
+        """Asks the run to finish after the current step, with the result so far."""
+        if not self.over and self.folder.exists():
+            (self.folder / STOP).touch()
+
+    def abandon(self) -> None:
+        """Lets a stopped run end without a result, because nobody is there to see it."""
+        if not self.over and self.folder.exists():
+            (self.folder / ABANDON).touch()
+
+    def drop(self, error: str = STOPPED) -> None:
+        """Ends a run that will not be worked on."""
+        if not self.over:
+            self._end(error)
+
+    def call_at_end(self, call: Callable[[], None]) -> None:
+        """Sets what is called when the run is over."""
+        self._on_end = call
+
+    def work(self) -> None:
+        """The whole run; called by the queue."""
+        inputs, self._inputs = self._inputs, None
+        assert inputs is not None
+        self.phase, self._since = "preparing", time.monotonic()
+        self.changed.set()
+        error = ""
+        try:
+            if not (self.folder / STOP).exists():
+                for event in on_gpu(stream_fit)(self.request, inputs, self._limits, self.folder):
+                    self._handle(event)
+        except Exception as caught:
+            error = public_sentence(caught)
+        self._end(error or ("" if self._finished else STOPPED))
+
+    def _end(self, error: str) -> None:
+        self.error, self.phase = error, "failed" if error else "done"
+        self.changed.set()
+        if self._on_end is not None:
+            self._on_end()
+
+    def _handle(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, Started):
+                self._started = event
+            elif isinstance(event, Progress):
+                self._progress, self.phase = event, "running"
+            elif isinstance(event, Frame):
+                self._append(event)
+            else:
+                self._finished = event
+        self.changed.set()
+
+    def _append(self, frame: Frame) -> None:
+        with open(self.folder / "frames", "ab") as pack:
+            pack.write(frame.average + frame.raw)
+            self._offsets.append(pack.tell())
+        self._rows.append(frame.row())
+
+    def state_dict(self, position: int | None = None, wait: float = 0.0) -> dict[str, Any]:
+        """What the page shows now: a few kilobytes of JSON, and a preview."""
+        with self._lock:
+            rows = list(self._rows)
+            started, progress, finished = self._started, self._progress, self._finished
+        state: dict[str, Any] = {
+            "id": self.token, "state": self.phase, "frames": rows, "numbers": progress.numbers,
+            "preview": "" if self.over else progress.preview, "position": position,
+            "wait": round(wait), "time_limit": self.time_limit, "elapsed": round(self.elapsed, 1),
+            "steps": self.request.steps, "task": self.request.task,
+        }  # fmt: skip
+        if started is not None:
+            has_truth = started.truth is not None
+            state |= {"size": started.size, "truth": has_truth, "note": started.note}
+        if finished is not None:
+            state["numbers"] = progress.numbers | finished.numbers
+            state["stop_reason"] = finished.stop_reason
+        return state
+
+    def fetch(self, name: str, first: int = 0, last: int = 0) -> Reply | None:
+        """A file of the run and its media type; None where there is none of that name.
+
+        "frames" are those from `first` up to `last`, each as its average and its raw output.
+        """
+        if name == "frames":
+            return self._frames(first, last), BYTES
+        if self._started is not None and name == "before":
+            return self._started.before, WEBP
+        if self._started is not None and self._started.truth and name == "truth":
+            return self._started.truth, WEBP
+        if self._finished is None or not self.over:
+            return None
+        if name == "result.png":
+            return self._finished.result, "image/png"
+        if name not in MADE_ON_DEMAND:
+            return None
+        with self._export_lock:
+            return self._export(self.folder / name), MADE_ON_DEMAND[name]
+
+    def _frames(self, first: int, last: int) -> bytes:
+        count = len(self._rows)
+        first, last = min(max(first, 0), count), min(max(last, 0), count)
+        if first >= last:
+            return b""
+        with open(self.folder / "frames", "rb") as pack:
+            pack.seek(self._offsets[first])
+            return pack.read(self._offsets[last] - self._offsets[first])
+
+    def _export(self, path: Path) -> Path:
+        """Makes what takes a second or two, the first time it is asked for."""
+        record = self.folder / "record"
+        if not path.exists():
+            if path.suffix == ".zip":
+                _zip(record, path)
+            else:
+                Record(record).animate(path)
+        return path
+
+
+def _zip(folder: Path, path: Path) -> None:
+    """Writes a folder as a zip, uncompressed: PNGs do not shrink."""
+    draft = path.with_suffix(".part")
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, f"record/{file.relative_to(folder)}")
+    os.replace(draft, path)

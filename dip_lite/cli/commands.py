@@ -1,0 +1,178 @@
+"""The commands of `python -m dip_lite`; their options are in `options`, `__main__` runs them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..images.io import SAVED
+from ..records import Record
+from ..tasks.presets import PRESET_NAMES
+from .batch import adapt_request, restore_all
+from .files import find_pictures, is_many
+from .options import FiniteRange, Option, parameters
+from .request import RestoreRequest
+from .restoration import restore
+from .sweep import sweep
+
+
+class OrderedGroup(click.Group):
+    """A group that lists its commands in the order of this file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.commands]
+
+
+@click.group(
+    cls=OrderedGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="dip_lite")
+def cli() -> None:
+    """Restore pictures with a deep image prior: a network that has seen no other picture.
+
+    Start with `python -m dip_lite demo`.
+    """
+
+
+@cli.command(
+    params=[
+        Option("--seconds", type=FiniteRange(0.1, 86400), default=60.0, help="Time limit."),
+        Option("--sample", default="chelsea", help="Name of the sample photograph."),
+        Option("--output", default="outputs", help="Folder for the results."),
+        Option("--preset", type=click.Choice(PRESET_NAMES), default="fast"),
+    ]
+)
+@click.pass_context
+def demo(context: click.Context, seconds: float, sample: str, output: str, preset: str) -> None:
+    """Add noise to a sample photograph, remove it, and show how.
+
+    Writes noisy.png, clean.png, side_by_side.png, curve.png, snapshots.png, learning.webp and
+    learning.gif.
+    """
+    from .demo import run_demo
+
+    result = run_demo(sample, seconds, Path(output), preset)
+    click.echo(
+        f"{result.sentence()}\nOpen {output}/side_by_side.png first, then learning.webp (the fit, "
+        "snapshot by snapshot), curve.png and snapshots.png."
+    )
+    if result.interrupted:
+        context.exit(130)
+
+
+HELP = {
+    "denoise": """Remove noise from PICTUREs.
+
+    \b
+    python -m dip_lite denoise noisy.png -o clean.png
+    python -m dip_lite denoise holiday "scans/*.jpg" -o restored
+
+    A PICTURE is a file, a folder of pictures, or a glob in quotes. A run stops by itself when the
+    result no longer improves, or after --seconds or --steps. Ctrl-C stops it at once and keeps the
+    best picture so far.
+    """,
+    "jpeg": """Remove JPEG artifacts from PICTUREs.
+
+    \b
+    python -m dip_lite jpeg blocky.jpg -o smooth.png
+    """,
+    "inpaint": """Fill in missing parts of PICTUREs: text, scratches, holes.
+
+    \b
+    python -m dip_lite inpaint old.png --mask scratches.png -o whole.png
+    python -m dip_lite inpaint painted.png --missing-color '#ff00ff' -o whole.png
+    python -m dip_lite inpaint cut_out.png -o whole.png
+
+    A mask is a picture of the same size in which white is missing. Without --mask and
+    --missing-color, the transparent part of the picture is missing.
+    """,
+    "super-resolve": """Upscale PICTUREs 2, 3, 4 or 8 times.
+
+    \b
+    python -m dip_lite super-resolve small.png --factor 4 -o large.png
+    """,
+    "flash": """Clean PICTUREs taken in dim light with the help of a flash picture.
+
+    The result has the light of PICTURE and the detail of the flash picture.
+
+    \b
+    python -m dip_lite flash dim.jpg --flash flash.jpg -o clean.png
+    """,
+    "tv": """Smooth PICTUREs by total variation, a classical method for comparison.
+
+    It uses no network. With --mask it fills in what is missing.
+
+    \b
+    python -m dip_lite tv noisy.png --weight 0.1 -o smooth.png
+    """,
+}
+
+
+def run(context: click.Context, **values: Any) -> None:
+    """Restores what a command's options ask for, one picture or many; sets the exit status."""
+    paths, output = [*values.pop("pictures")], values["output"]
+    written = click.core.ParameterSource.COMMANDLINE
+    common = {field.name for field in fields(RestoreRequest)}
+    request = RestoreRequest(
+        picture=paths[0],
+        task=str(context.command.name),
+        options={name: value for name, value in values.items() if name not in common},
+        given=frozenset(name for name in values if context.get_parameter_source(name) is written),
+        **{name: value for name, value in values.items() if name in common},
+    )
+    if is_many(paths) or os.path.isdir(output) or output.endswith(("/", os.sep)):
+        _check_folder(paths, output)
+        context.exit(restore_all(request, paths, output))
+    result = restore(adapt_request(request, paths[0], output))
+    click.echo(result.sentence())
+    if result.interrupted:
+        context.exit(130)
+
+
+def _check_folder(paths: list[str], output: str) -> None:
+    """Refuses to make a folder that is named like a picture."""
+    find_pictures(paths)  # first: a mistake there matters more
+    if not os.path.isdir(output) and Path(output).suffix.lower() in SAVED:
+        raise click.UsageError(
+            f"{output} names one picture: for several pictures or a folder, give -o a folder"
+        )
+
+
+for task, text in HELP.items():
+    cli.command(task, params=parameters(task), help=text)(click.pass_context(run))
+cli.add_command(sweep)
+
+
+@cli.command(
+    params=[
+        click.Argument(["record"], type=click.Path()),
+        Option("--animation", type=click.Path(), help="A .gif or .webp of the snapshots."),
+        Option("--sheet", type=click.Path(), help="A .png with the snapshots side by side."),
+        Option(
+            "--show",
+            type=click.Choice(["x_avg", "x"]),
+            default="x_avg",
+            help="The moving average (x_avg) or the network's output (x).",
+        ),
+    ]
+)
+def export(record: str, animation: str | None, sheet: str | None, show: str) -> None:
+    """Turn a RECORD folder into an animation or a contact sheet.
+
+    \b
+    python -m dip_lite export run1 --animation run1.webp --sheet run1.png
+    """
+    if not (animation or sheet):
+        raise click.UsageError("nothing to write: add --animation FILE.webp or --sheet FILE.png")
+    opened = Record(record)
+    if animation:
+        opened.animate(animation, which=show)
+    if sheet:
+        opened.contact_sheet(sheet, which=show)
+    click.echo(f"Wrote {' and '.join(name for name in (animation, sheet) if name)}.")

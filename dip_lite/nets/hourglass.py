@@ -1,0 +1,240 @@
+"""The encoder-decoder (hourglass) of the paper, and a light variant of it.
+
+A network f_θ here is an encoder-decoder: at each scale a `down` half halves the picture, an `up`
+half doubles it again, and a thin `skip` branch hands detail across (paper, supplementary Fig. 21):
+
+    z ──down──┬──────────── up ── x̂            one scale, drawn once;
+              down ─┬── up                     the next scale hangs
+                    …                          between its halves
+
+`Hourglass` describes one by its channels per scale, `build` makes it:
+
+    net = build(Hourglass(channels=(32,) * 5, head_channels=16), c_in=8, c_out=3)
+    x = net(torch.randn(1, 8, 128, 128))      # (1, 3, 256, 256): twice z, in [0, 1]
+
+With `head_channels` = 0 it is the authors' network, whose output is as large as z. Otherwise the
+scales work at half the picture's resolution, and one light stage ends at full resolution, where a
+channel costs four times as much and there is nothing to represent but noise.
+
+Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior" (CVPR 2018), and their public code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SLOPE = 0.2  # of every LeakyReLU (authors' code)
+UPSAMPLE = ("nearest", "bilinear", "deconvolution")
+
+
+class Architecture(Protocol):
+    """What every description of a network offers: `Hourglass`, and those in `rivals`."""
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the picture to one of z, along each side."""
+
+    @property
+    def size_divisor(self) -> int:
+        """What the picture's sides must be a multiple of (the engine pads to it)."""
+
+    @property
+    def min_multiples(self) -> int:
+        """How many of those multiples a side must have."""
+
+    def module(self, c_in: int, c_out: int) -> nn.Module:
+        """A fresh network, see `build`."""
+
+
+@dataclass(frozen=True)
+class Hourglass:
+    """A network's description; `build` turns it into a module.
+
+    Raises:
+        ValueError: from the constructor, with what was given and what is allowed.
+    """
+
+    channels: tuple[int, ...] = (128,) * 5  # per scale, first the finest (authors' default)
+    skip: int = 4  # channels of each skip branch; 0 for none (authors' default)
+    upsample: str = "bilinear"  # or "nearest", or "deconvolution", which is learnt
+    padding: str = "reflect"  # of every convolution, or "zeros"
+    head_channels: int = (
+        0  # channels of the light full-resolution stage; 0: none, z is of full size
+    )
+    kernel: int = 3  # side of the downward convolutions' kernels, odd (5 for the paper's library)
+    mix: bool = True  # a 1×1 convolution after each upward one (none for the paper's library)
+
+    def __post_init__(self) -> None:
+        if not self.channels or min(self.channels) < 1:
+            raise ValueError(f"channels must be one positive number a scale, got {self.channels}")
+        if self.skip < 0 or self.head_channels < 0:
+            raise ValueError(
+                f"skip and head_channels must be ≥ 0, got {self.skip} and {self.head_channels}"
+            )
+        if self.upsample not in UPSAMPLE:
+            raise ValueError(f"upsample must be {' or '.join(UPSAMPLE)}, got {self.upsample!r}")
+        if self.padding not in ("zeros", "reflect"):
+            raise ValueError(f"padding must be zeros or reflect, got {self.padding!r}")
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd and ≥ 1, got {self.kernel}")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the picture to one of z, along each side."""
+        return 2 if self.head_channels else 1
+
+    @property
+    def size_divisor(self) -> int:
+        """What the picture's sides must be a multiple of (the engine pads to it)."""
+        return self.stride * 2 ** len(self.channels)
+
+    @property
+    def min_multiples(self) -> int:
+        """How many of those multiples a side must have: a norm needs cells, a reflection more."""
+        return max(2, self.kernel // 2 + 1 if self.padding == "reflect" else 0)
+
+    def module(self, c_in: int, c_out: int) -> nn.Module:
+        """A fresh network, see `build`."""
+        body, wide = Scale(self, 0, c_in), self.channels[0]
+        if self.head_channels:
+            return nn.Sequential(
+                body, FullResHead(wide, self.head_channels, c_out, self), nn.Sigmoid()
+            )
+        return nn.Sequential(body, _conv(wide, c_out, 1, self), nn.Sigmoid())
+
+
+def build(shape: Architecture, c_in: int, c_out: int) -> nn.Module:
+    """A freshly initialised network from (1, c_in, H/stride, W/stride) to (1, c_out, H, W).
+
+    Draws its weights from PyTorch's global generator, as layers do; `fit` seeds that for the time
+    of the call.
+    """
+    return shape.module(c_in, c_out)
+
+
+def _conv(
+    c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1, bias: bool = True
+) -> nn.Conv2d:
+    """A convolution that keeps the size, or halves it with stride 2."""
+    mode: Any = shape.padding if size > 1 else "zeros"
+    return nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, padding_mode=mode, bias=bias)
+
+
+def _block(c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, LeakyReLU: the brick of the paper's figure.
+
+    A norm takes away what a bias adds. The authors' network has biases all the same; the light one
+    saves their gradients.
+    """
+    conv = _conv(c_in, c_out, size, shape, stride, bias=not shape.head_channels)
+    return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.LeakyReLU(SLOPE, inplace=True))
+
+
+def _doubler(channels: int, mode: str) -> nn.Module:
+    """(1, C, H, W) → (1, C, 2H, 2W)"""
+    if mode == "deconvolution":
+        return nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1)
+    return nn.Upsample(scale_factor=2, mode=mode)
+
+
+class Scale(nn.Module):
+    """One scale of the hourglass, with all coarser ones inside it."""
+
+    def __init__(self, shape: Hourglass, index: int, c_in: int) -> None:
+        super().__init__()
+        wide, last = shape.channels[index], index + 1 == len(shape.channels)
+        below = wide if last else shape.channels[index + 1]
+        self.enlarge = _doubler(below, shape.upsample)
+        self.skip = _block(c_in, shape.skip, 1, shape) if shape.skip else None
+        self.down = nn.Sequential(
+            _block(c_in, wide, shape.kernel, shape, stride=2),
+            _block(wide, wide, shape.kernel, shape),
+        )
+        self.deeper = None if last else Scale(shape, index + 1, wide)
+        self.norm = nn.BatchNorm2d(shape.skip + below)
+        mixing = [_block(wide, wide, 1, shape)] if shape.mix else []
+        self.up = nn.Sequential(_block(shape.skip + below, wide, 3, shape), *mixing)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.down(x)  # (1, wide, H/2, W/2)
+        if self.deeper is not None:
+            y = self.deeper(y)  # (1, below, H/2, W/2)
+        y = self.enlarge(y)  # (1, below, H, W)
+        if self.skip is not None:
+            y = torch.cat([self.skip(x), y], dim=1)  # (1, skip + below, H, W)
+        return self.up(self.norm(y))  # (1, wide, H, W)
+
+
+class FullResHead(nn.Module):
+    """The light last stage: from half the resolution to the picture's own.
+
+    The norm stands before the doubling, where it costs a quarter: repeating every value four times
+    changes neither mean nor variance. With "nearest" and zero padding the doubled tensor is never
+    made: see `doubled_conv`.
+    """
+
+    def __init__(self, c_in: int, wide: int, c_out: int, shape: Hourglass) -> None:
+        super().__init__()
+        self.narrow = nn.Sequential(_conv(c_in, wide, 1, shape, bias=False), nn.BatchNorm2d(wide))
+        self.detail = _block(wide, wide, 3, shape)
+        self.colour = _conv(wide, c_out, 1, shape)
+        self.enlarge = _doubler(wide, shape.upsample)
+        self.folded = shape.upsample == "nearest" and shape.padding == "zeros"
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.narrow(x)  # (1, wide, H, W)
+        if not self.folded:
+            return self.colour(self.detail(self.enlarge(y)))  # (1, c_out, 2H, 2W)
+        conv, norm, act = self.detail
+        assert isinstance(conv, nn.Conv2d)
+        y = doubled_conv(y, conv.weight)  # (1, wide, H, 4W)
+        return unpack_pixels(self.colour(act(norm(y))))  # (1, c_out, 2H, 2W)
+
+
+def doubled_conv(x: Tensor, weight: Tensor) -> Tensor:
+    """Nearest upsampling ×2 and a 3×3 convolution in one, at the low resolution.
+
+    Of the nine pixels that an output pixel sees in the doubled picture many are copies of one: it
+    sees 2×2 distinct ones, and which ones depends on its position in its 2×2 block. So one
+    convolution with four times the outputs does both, on a quarter of the pixels.
+
+    Args:
+        x: (1, C, H, W).
+        weight: (O, C, 3, 3) of the convolution that is meant, padded with zeros.
+
+    Returns:
+        (1, O, H, 4W): the four pixels of each block one after another, so that norms, activations
+        and 1×1 convolutions go on as they are; `unpack_pixels` puts the pixels where they belong.
+
+    >>> x, weight = torch.randn(1, 2, 4, 4), torch.randn(5, 2, 3, 3)
+    >>> y = F.conv2d(F.interpolate(x, scale_factor=2), weight, padding=1)
+    >>> bool(torch.allclose(unpack_pixels(doubled_conv(x, weight)), y, atol=1e-5))
+    True
+    """
+    out, c_in = weight.shape[:2]
+    sums = _TAPS.to(weight)  # (2, 3, 3): pixel of the block, tap, tap at the low resolution
+    # (O, C, 3, 3) → (2·2·O, C, 3, 3): what each pixel of a block sees
+    taps = torch.einsum("ocij,pia,qjb->pqocab", weight, sums, sums).reshape(4 * out, c_in, 3, 3)
+    y = F.conv2d(x, taps.contiguous(memory_format=torch.channels_last), padding=1)
+    n, _, height, width = y.shape
+    return y.permute(0, 2, 3, 1).reshape(n, height, 4 * width, out).permute(0, 3, 1, 2)
+
+
+def unpack_pixels(y: Tensor) -> Tensor:
+    """(1, C, H, 4W) of `doubled_conv` → (1, C, 2H, 2W)"""
+    n, c, height, width = y.shape
+    blocks = y.permute(0, 2, 3, 1).reshape(n, height, width // 4, 2, 2, c)
+    pixels = blocks.permute(0, 1, 3, 2, 4, 5).reshape(n, 2 * height, width // 2, c)
+    return pixels.permute(0, 3, 1, 2)
+
+
+# for the first and the second pixel of a doubled pair: which low-resolution pixel (left, own,
+# right) each of the three taps falls on
+_TAPS = torch.tensor(
+    [[[1, 0, 0], [0, 1, 0], [0, 1, 0]], [[0, 1, 0], [0, 1, 0], [0, 0, 1]]], dtype=torch.float32
+)

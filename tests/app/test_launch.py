@@ -1,0 +1,38 @@
+"""Options, and how the demo starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from dip_lite.app.launch import main
+
+
+def options(*arguments: str) -> dict[str, Any]:
+    return main.make_context("demo", [*arguments]).params
+
+
+def test_options_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIP_LITE_MAX_PIXELS", "5000")
+    monkeypatch.setenv("DIP_LITE_HOST", "0.0.0.0")
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "82")
+    asked = options("--port", "81")
+    names = ("max_pixels", "host", "port", "queue")
+    assert [asked[name] for name in names] == [5000, "0.0.0.0", 81, 12]
+    assert options()["port"] == 82 and (asked["per_address"], asked["forwarded"]) == (0, False)
+    monkeypatch.setenv("DIP_LITE_PORT", "83")
+    monkeypatch.setenv("DIP_LITE_FORWARDED", "1")
+    assert options()["port"] == 83 and options()["forwarded"]
+
+
+def test_the_page_is_built_without_pytorch() -> None:
+    code = (
+        "import sys; from dip_lite.app.launch import Example, Limits, Sessions, build; "
+        "build(Sessions(Limits()), Example()); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'matplotlib')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
