@@ -4,8 +4,6 @@ Exit status: 0; 2 for wrong input, with one sentence on stderr; 1 when a fit fai
 pictures; 130 after Ctrl-C, once the best picture so far is written.
 """
 
-from __future__ import annotations
-
 import sys
 import warnings
 from typing import Any

@@ -10,8 +10,6 @@ A message is written where the error is raised, on one line: what was given, wha
 to mend it. `sentence` adds the full stop, and describes the errors of other libraries.
 """
 
-from __future__ import annotations
-
 import os
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # in PyTorch's own messages

@@ -123,7 +123,9 @@ def test_the_best_picture_may_be_older_than_any_snapshot(tmp_path: Path) -> None
     recorder.add(run.snapshot(), run.state())
     for _ in range(5):
         run.advance()
-    recorder.add(replace(run.snapshot(), best=picture(), best_step=3), run.state())
+    recorder.add(
+        replace(run.snapshot(), best=picture(), network=picture(), best_step=3), run.state()
+    )
     kept = Record(tmp_path / "a")
     assert kept.steps == [0, 5] and kept.curve["best_step"][-1] == 3
     assert torch.allclose(kept.frame(-1, "best"), picture(), atol=0.501 / 255)

@@ -3,8 +3,6 @@
 `assets/api.md` documents it for its users.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -55,7 +55,7 @@ def _component(name: str, value: Any, html_template: str = "", **options: Any) -
 
 def ready_state(picture: Picture) -> tuple[dict[str, Any], str]:
     """The scrubber's value for a picture that no run has used yet, and the picture's data URI."""
-    from .previews import data_uri
+    from .encoder import data_uri
 
     height, width = picture.x.shape[2:]
     uri = data_uri(picture.x)

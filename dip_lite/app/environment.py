@@ -1,7 +1,5 @@
 """What must be set before Gradio and PyTorch are imported: import this module first."""
 
-from __future__ import annotations
-
 import os
 
 from . import gpu  # noqa: F401  it imports `spaces`, which must come before PyTorch

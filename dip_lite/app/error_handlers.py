@@ -1,7 +1,5 @@
 """Every error of an event handler becomes one sentence: no visitor reads a traceback."""
 
-from __future__ import annotations
-
 import contextlib
 import html
 import traceback

@@ -1,7 +1,5 @@
 """The run that visitors see first. It was made ahead of time, by `make_example.py`."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import itertools

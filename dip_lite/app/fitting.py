@@ -5,124 +5,37 @@
 
 The events are plain values, because hosts that lend a GPU run the fit in another process. For the
 same reason it is stopped by files in its folder: with `stop` it finishes after the current step,
-with `abandon` as well it just ends.
+with `abandon` as well it just ends. Pictures are encoded on another thread (`encoder.py`).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import torch
+from PIL import Image
 from torch import Tensor
 
 from ..engine.loop import Run, Snapshot, fit
-from ..images.io import encode_png
+from ..images.io import encode_png, to_pil
 from ..images.metrics import psnr, ssim
 from ..records import Recorder
+from .encoder import EventEncoder, data_uri, encode_webp
+from .events import Event, Finished, Frame, Numbers, Progress, Started
 from .limits import Limits
-from .previews import data_uri, encode_webp
 from .request import RunRequest
 from .restoration import Inputs, Restoration, build_restoration
+from .schedule import SnapshotSchedule
 
 STOP, ABANDON = "stop", "abandon"  # files in a run's folder
-PREVIEW_INTERVAL = 0.4  # seconds
+PREVIEW_SIDE = 384  # pixels
 UNLIMITED = 2**40  # steps
-EARLY_DENSITY = 15.0  # how much denser the first snapshots are than the last
-
-Numbers = dict[str, float | int | None]
-
-
-@dataclass(frozen=True)
-class Started:
-    """The task is ready to be fitted."""
-
-    size: tuple[int, int]  # (W, H)
-    before: bytes  # WebP
-    truth: bytes | None  # WebP of the clean picture, where it is known
-    note: str
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What the page shows until the next event."""
-
-    numbers: Numbers
-    preview: str  # a data URI
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One snapshot for the scrubber."""
-
-    step: int
-    seconds: float
-    loss: float
-    average: bytes  # WebP
-    raw: bytes  # WebP
-    psnr: float | None = None  # of the moving average, to the clean picture
-    psnr_raw: float | None = None
-
-    def row(self) -> list[float | int | None]:
-        """Its numbers, and the lengths of its two pictures."""
-        numbers = (self.seconds, self.loss, self.psnr, self.psnr_raw)
-        finite = [None if n is None or not math.isfinite(n) else round(n, 6) for n in numbers]
-        return [self.step, *finite, len(self.average), len(self.raw)]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The result, and why the run ended."""
-
-    result: bytes  # PNG
-    stop_reason: str
-    numbers: Numbers
-
-
-Event = Started | Progress | Frame | Finished
-
-
-@dataclass
-class SnapshotSchedule:
-    """A schedule of `fit`: about `count` frames, dense at first, and previews in between.
-
-    After a call that returns True, `is_frame` tells a frame from a preview. Where snapshots are
-    slow there are fewer, so that they take at most a third of the time.
-    """
-
-    count: int
-    seconds: float
-    steps: int = 0  # 0 = unlimited
-    stop_file: Path | None = None
-    is_frame: bool = True
-    frames: int = 0
-    cost: float = 0.0  # seconds per snapshot, recently
-    last: float = field(default_factory=time.perf_counter)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self.stop_file is not None and self.stop_file.exists()
-
-    def __call__(self, step: int, seconds: float) -> bool:
-        done = max(seconds / self.seconds, step / self.steps if self.steps else 0.0)
-        share = math.log1p(EARLY_DENSITY * min(done, 1.0)) / math.log1p(EARLY_DENSITY)
-        due, now = int(self.count * share), time.perf_counter()
-        cheap = self.cost * self.count <= self.seconds / 3
-        rested = cheap or now - self.last >= 2 * self.cost
-        self.is_frame = due > self.frames and rested
-        over = seconds >= self.seconds or self.stopped
-        if self.is_frame or over or (rested and now - self.last >= PREVIEW_INTERVAL):
-            self.frames, self.last = max(due, self.frames), now
-            return True
-        return False
-
-    def record_cost(self) -> None:
-        """Call it when the snapshot has been dealt with."""
-        now = time.perf_counter()
-        self.cost, self.last = (self.cost + now - self.last) / (2 if self.cost else 1), now
 
 
 def stream_fit(
@@ -130,24 +43,30 @@ def stream_fit(
 ) -> Iterator[Event]:
     """Fits what was requested, and records it in `folder`.
 
+    The time limit counts from the first step.
+
     Raises:
         UserError, FitError: it cannot be done; one sentence for the visitor.
         RecordError: the record cannot be written.
     """
-    started, seconds = time.perf_counter(), request.time_limit(limits)
     restoration = build_restoration(request, inputs, limits)
     yield _started(restoration)
     run = Run(restoration.task, seed=request.seed)
-    logger = _RunLogger(run, folder, request, restoration.truth, started)
-    setup = logger.seconds
-    left = max(seconds - setup, 0.001)
-    schedule = SnapshotSchedule(request.snapshots, left, request.steps, folder / STOP)
+    with EventEncoder() as encoder:
+        logger = _RunLogger(run, folder, request, restoration.truth)
+        yield from _stream_steps(run, request, request.time_limit(limits), logger, encoder)
+
+
+def _stream_steps(
+    run: Run, request: RunRequest, seconds: float, logger: _RunLogger, encoder: EventEncoder
+) -> Iterator[Event]:
+    folder, stop = logger.folder, not request.ignore_stop
+    schedule = SnapshotSchedule(request.snapshots, seconds, request.steps, folder / STOP)
 
     def take_snapshot(step: int, _: float) -> bool:
-        logger.keep_best_output()
-        return schedule(step, logger.seconds - setup)  # by the clock, snapshots included
+        logger.keep_best_raw()
+        return schedule(step, logger.seconds, encoder.behind)  # by the clock, snapshots included
 
-    stop = not request.ignore_stop
     for snap in fit(run, steps=request.steps or UNLIMITED, stop=stop, schedule=take_snapshot):
         if schedule.stopped and (folder / ABANDON).exists():
             return
@@ -156,13 +75,14 @@ def stream_fit(
             reason = f"seconds: {seconds:g} used"
         if reason and not snap.stop_reason:
             snap = replace(run.snapshot(reason, stop=stop), rollback=snap.rollback)
-        yield logger.progress(snap)
-        if schedule.is_frame or snap.stop_reason:
-            yield logger.frame(snap)
+        is_frame = schedule.is_frame or bool(snap.stop_reason)
+        encoder.submit(logger.job(snap, is_frame, schedule.is_preview))
+        yield from encoder.ready()
         if snap.stop_reason:
+            yield from encoder.drain()
             yield from logger.finish(snap)
             return
-        schedule.record_cost()
+        schedule.record_cost(encoder.seconds)
 
 
 def _started(restoration: Restoration) -> Started:
@@ -175,57 +95,82 @@ def _started(restoration: Restoration) -> Started:
 class _RunLogger:
     """Writes a run's record, and turns its snapshots into events."""
 
-    def __init__(
-        self, run: Run, folder: Path, request: RunRequest, truth: Tensor | None, started: float
-    ) -> None:
-        self.run, self.truth, self.started = run, truth, started
+    def __init__(self, run: Run, folder: Path, request: RunRequest, truth: Tensor | None) -> None:
+        self.run, self.folder, self.truth = run, folder, truth
+        self.keep_raw = request.keep_raw
         self.steps: list[int] = []  # of the frames
-        self.best_output: tuple[int, Tensor] = (0, run.x)  # its step, and the raw output there
-        self.recorder = Recorder(folder / "record", request.model_dump(), sync=False)
+        self.best_raw = run.x  # the raw output at the step that the stopping rule would pick
+        self.recorder = Recorder(
+            folder / "record", request.model_dump(), sync=False, keep_raw=self.keep_raw
+        )
+        self.started = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Since the run started, by the clock."""
+        """Since the first step began, by the clock."""
         return time.perf_counter() - self.started
 
-    def keep_best_output(self) -> None:
-        """Keeps the raw output of the step that the stopping rule would pick."""
-        if self.run.best_avg_step == self.run.step > 0:
-            self.best_output = (self.run.step, self.run.x)
+    def keep_best_raw(self) -> None:
+        """Call it after every step."""
+        if self.keep_raw and self.run.best_avg_step == self.run.step > 0:
+            self.best_raw = self.run.x
 
-    def progress(self, snap: Snapshot) -> Progress:
-        loss = snap.loss if math.isfinite(snap.loss) else None
+    def job(self, snap: Snapshot, is_frame: bool, is_preview: bool) -> Callable[[], list[Event]]:
+        """What is left to do in the background for a snapshot: all but what needs PyTorch."""
+        level, loss = self._psnr(snap.x_avg), snap.loss if math.isfinite(snap.loss) else None
         numbers: Numbers = {"step": snap.step, "seconds": round(self.seconds, 1), "loss": loss}
-        if (level := self._psnr(snap.x_avg)) is not None:
+        if level is not None:
             numbers["psnr"] = round(level, 2)
-        return Progress(numbers, data_uri(snap.x_avg))
-
-    def frame(self, snap: Snapshot) -> Frame:
-        frame = self._frame(snap.step, self.seconds, snap.loss, snap.x_avg, snap.x)
-        levels = {"psnr_true": frame.psnr, "psnr_out": frame.psnr_raw}
-        columns = {name: level for name, level in levels.items() if level is not None}
+        frame = None
+        if is_frame:
+            self.steps.append(snap.step)
+            level_raw = self._psnr(snap.x) if self.keep_raw else None
+            frame = Frame(snap.step, self.seconds, snap.loss, b"", b"", level, level_raw)
+        if not self.keep_raw:
+            snap = replace(snap, x=snap.x_avg, best=snap.network)  # so that the others are freed
         state = self.run.state() if snap.stop_reason else None  # nobody resumes a demo run midway
-        self.recorder.add(snap, state, **columns)
-        return frame
+        return partial(self._encode, snap, Progress(numbers), frame, is_preview, state)
+
+    def _encode(
+        self, snap: Snapshot, progress: Progress, frame: Frame | None, is_preview: bool,
+        state: dict[str, Any] | None,
+    ) -> list[Event]:  # fmt: skip
+        """Called in the background. Tensors are not computed with: that would start threads."""
+        picture = to_pil(snap.x_avg)
+        preview = data_uri(picture, PREVIEW_SIDE) if is_preview else ""
+        events: list[Event] = [replace(progress, preview=preview)]
+        if frame is not None:
+            events.append(self._with_pictures(frame, picture, snap.x))
+            levels = {"psnr_true": frame.psnr, "psnr_out": frame.psnr_raw}
+            columns = {name: level for name, level in levels.items() if level is not None}
+            self.recorder.add(snap, state, **columns)
+        return events
 
     def finish(self, snap: Snapshot) -> Iterator[Event]:
         """The frame that the stopping rule picked, unless it was sent already, and the result."""
-        best, output = self.run.best_avg_step, self.best_output[1].detach().cpu()
-        if best and best == self.best_output[0] and best not in self.steps:
-            average = self.run.task.postprocess(self.run.best_avg).detach().cpu()
-            seconds = self.seconds * best / max(snap.step, 1)  # near enough
-            yield self._frame(best, seconds, math.nan, average, output)
-        auto = best if self.run.rule.done else None  # else time was up before the rule could tell
+        best = self.run.best_avg_step
+        if best and best not in self.steps:
+            yield self._frame_of_best(self.seconds * best / max(snap.step, 1))  # near enough
+        # otherwise time was up before the rule could tell
+        auto = best if self.run.rule.done and best else None
         numbers: Numbers = {"best_step": snap.best_step, "auto_step": auto}
+        if not torch.equal(snap.best, snap.network):
+            numbers["fused"] = True
         if self.truth is not None:
             result = snap.best.clamp(0, 1)
             numbers |= {"psnr": self._psnr(result), "ssim": round(ssim(result, self.truth), 3)}
         yield Finished(encode_png(snap.best), snap.stop_reason, numbers)
 
-    def _frame(self, step: int, seconds: float, loss: float, average: Tensor, raw: Tensor) -> Frame:
-        self.steps.append(step)
-        pictures = encode_webp(average), encode_webp(raw, quality=76)
-        return Frame(step, seconds, loss, *pictures, self._psnr(average), self._psnr(raw))
+    def _frame_of_best(self, seconds: float) -> Frame:
+        average = self.run.task.postprocess(self.run.best_avg).detach().cpu()
+        raw, step = self.best_raw.detach().cpu(), self.run.best_avg_step
+        level, level_raw = self._psnr(average), self._psnr(raw) if self.keep_raw else None
+        frame = Frame(step, seconds, math.nan, b"", b"", level, level_raw)
+        return self._with_pictures(frame, to_pil(average), raw)
+
+    def _with_pictures(self, frame: Frame, average: Image.Image, raw: Tensor) -> Frame:
+        kept = encode_webp(raw, quality=76) if self.keep_raw else b""
+        return replace(frame, average=encode_webp(average), raw=kept)
 
     def _psnr(self, x: Tensor) -> float | None:
         if self.truth is None:

@@ -3,8 +3,6 @@
 for event in on_gpu(stream_fit)(request, inputs, limits, folder): ...
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar

@@ -1,7 +1,5 @@
 """Every text of the page. The keys are the values that requests and the API use."""
 
-from __future__ import annotations
-
 TITLE = "Deep Image Prior, in your browser"
 HEADER = """<h1>An untrained network restores your picture</h1>
 <p>The network starts from random weights and sees only one picture. It learns structure first and
@@ -53,6 +51,7 @@ FIELDS = {  # of a `RunRequest`: its label and its hint
     "network": ("Network", "Tiny: faster, lower quality."),
     "plain_prior": ("Plain prior", "Feed random numbers only, as in the paper. Slower."),
     "ignore_stop": ("Continue past the automatic stop", "Watch the noise come back."),
+    "keep_raw": ("Keep raw outputs", "To compare with the moving average."),
     "lr": ("Learning rate", "0 = default."),
     "reg_noise_std": ("Input noise", "-1 = default."),
     "steps": ("Steps", "0 = until the time limit."),

@@ -1,7 +1,5 @@
 """The command that starts the demo: `python app.py --help`."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from pathlib import Path
@@ -21,7 +19,13 @@ from .theme import theme
 ASSETS = Path(__file__).parent / "assets"
 
 
-@click.command(context_settings={"auto_envvar_prefix": "DIP_LITE", "show_default": True})
+@click.command(
+    context_settings={
+        "auto_envvar_prefix": "DIP_LITE",
+        "show_default": True,
+        "help_option_names": ["-h", "--help"],
+    }
+)
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -40,8 +44,8 @@ ASSETS = Path(__file__).parent / "assets"
 @click.option(
     "--per-address",
     default=Limits.per_address,
-    help="How many of them from one network address; 0 for half the queue. A class behind one "
-    "router shares an address, as do all visitors behind a proxy without --forwarded: give the "
+    help="How many waiting runs one network address may have; 0 = half the queue. A class behind "
+    "one router shares an address, as do all visitors behind a proxy without --forwarded: give the "
     "length of the queue.",
 )
 @click.option(

@@ -1,7 +1,5 @@
 """What an operator allows: pixels, seconds, visitors; `launch.py` has the options that set it."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -4,23 +4,23 @@ The plain deep image prior on a noisy cat, past the automatic stop until the noi
 code that runs a visitor's; and the thumbnails of all examples. Takes minutes on two cores; 1.5 MB.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from pathlib import Path
 
+from .encoder import encode_webp
 from .example import FOLDER
 from .labels import SAMPLES
 from .limits import Limits
-from .previews import encode_webp
 from .request import RunRequest
 from .restoration import Inputs
 from .runs import DemoRun
 from .uploads import read_sample
 
 PIXELS = 256 * 256
-REQUEST = RunRequest(plain_prior=True, ignore_stop=True, steps=1600, snapshots=48, seconds=100_000)
+REQUEST = RunRequest(
+    plain_prior=True, ignore_stop=True, keep_raw=True, steps=1600, snapshots=48, seconds=100_000
+)
 FILES = {"before": "before.webp", "truth": "truth.webp", "frames": "landing.pack"}
 SHOWN = ("state", "task", "note", "size", "truth", "numbers", "stop_reason", "frames")
 

@@ -8,8 +8,6 @@ Gradio can fetch URLs of other hosts, report on its traffic and more: those rout
 POST that names a URL in place of an uploaded file, or is larger than any of the page's, is refused.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -3,8 +3,6 @@
 page = build(Sessions(limits), Example())      # a gr.Blocks, which `launch.py` serves
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +109,7 @@ def _controls(viewer: gr.HTML, max_seconds: float) -> Controls:
         brush = painter(elem_id="brush", visible=False)
         mask = _file("mask-file", "A mask, white where the picture is missing", visible=False)
     with gr.Group(visible=False) as panels["super-resolve"]:
-        fields["factor"] = _radio("factor", [2, 4, 8])
+        fields["factor"] = _radio("factor", [2, 3, 4, 8])
     with gr.Group(visible=False) as panels["invert"]:
         fields["layer"] = _radio("layer", [*LAYERS])
     fields["budget"] = _radio("budget", budgets(max_seconds))
@@ -125,7 +123,7 @@ def _controls(viewer: gr.HTML, max_seconds: float) -> Controls:
 
 
 def _advanced(fields: dict[str, Any]) -> None:
-    for name in ("plain_prior", "ignore_stop"):
+    for name in ("plain_prior", "ignore_stop", "keep_raw"):
         fields[name] = gr.Checkbox(**_common(name))
     networks = [(label, n) for n, label in NETWORKS.items() if n != "paper" or has_gpu()]
     fields["network"] = _radio("network", networks)

@@ -9,8 +9,6 @@ One thread does all runs: PyTorch keeps its workers by thread, so two would comp
 and one fit on the whole machine is faster than two on halves.
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import traceback

@@ -41,6 +41,7 @@ class RunRequest(BaseModel):
     network: str = "light"
     plain_prior: bool = False  # the paper's energy, where ours differs
     ignore_stop: bool = False  # continue past the automatic stop
+    keep_raw: bool = False  # outputs as frames and in the record, beside the moving averages
     lr: float = Field(default=0.0, ge=0, le=1)  # 0: the task's own
     reg_noise_std: float = Field(default=-1.0, ge=-1, le=2)  # below 0: the task's own
     steps: int = Field(default=0, ge=0, le=20_000)  # 0: until the time limit

@@ -6,8 +6,7 @@ If the visitor wants damage added first, it is added here: the picture is then t
 the task sees only the damaged copy. A picture that is damaged already has no truth.
 """
 
-from __future__ import annotations
-
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..engine.task import Task
-from ..errors import UserError
+from ..errors import UserError, WeightsError
 from ..images.degrade import jpeg
 from ..images.io import match_channels
 from ..images.masks import hole, random_mask, scratches, text_mask
@@ -157,10 +156,17 @@ def _flash(request: RunRequest, inputs: Inputs, _: Limits, options: Options) -> 
     return Restoration(flash_no_flash(x0, x, **options), x0, dim, note)
 
 
+def _probe() -> Probe:
+    """AlexNet with the weights that the operator has; nothing is downloaded for a visitor."""
+    if path := cached():
+        with contextlib.suppress(WeightsError):  # a damaged copy
+            return Probe(path)
+    return Probe("random")
+
+
 def _invert(request: RunRequest, inputs: Inputs, _: Limits, options: Options) -> Restoration:
     x = inputs.picture.x
-    weights = "imagenet" if cached() else "random"  # no download: only if the operator has them
-    probe = Probe(weights)
+    probe = _probe()
     task = invert(x, request.layer, probe=probe, **options)
     note = f"The network sees only the features of {request.layer} in {probe.name}."
     return Restoration(task, x, None, note)

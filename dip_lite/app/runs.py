@@ -9,20 +9,20 @@ The queue's thread works, others look on. Frames are kept as small WebPs; the re
 every pixel of them.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import threading
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..records import Record
 from .error_handlers import public_sentence
-from .fitting import ABANDON, STOP, Event, Finished, Frame, Progress, Started, stream_fit
+from .events import Event, Finished, Frame, Progress, Started
+from .fitting import ABANDON, STOP, stream_fit
 from .gpu import on_gpu
 from .limits import Limits
 from .request import RunRequest
@@ -54,7 +54,7 @@ class DemoRun:
         self.phase, self.error, self.changed = "waiting", "", threading.Event()
         self._inputs: Inputs | None = inputs
         self._limits = limits
-        self._since: float | None = None  # when its turn came
+        self._since: float | None = None  # when its turn came, then when its first step began
         self._started: Started | None = None
         self._progress = Progress({}, "")
         self._finished: Finished | None = None
@@ -71,7 +71,7 @@ class DemoRun:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since its turn came."""
+        """Seconds since its turn came, or of fitting once it fits."""
         return 0.0 if self._since is None else time.monotonic() - self._since
 
     @property
@@ -124,7 +124,9 @@ class DemoRun:
             if isinstance(event, Started):
                 self._started = event
             elif isinstance(event, Progress):
-                self._progress, self.phase = event, "running"
+                if self.phase != "running":
+                    self.phase, self._since = "running", time.monotonic()
+                self._progress = replace(event, preview=event.preview or self._progress.preview)
             elif isinstance(event, Frame):
                 self._append(event)
             else:

@@ -7,8 +7,6 @@ pictures.inputs(request, drawing)         # what a run needs
 pictures.close()
 """
 
-from __future__ import annotations
-
 import secrets
 import threading
 from collections.abc import Mapping

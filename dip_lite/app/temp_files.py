@@ -6,8 +6,6 @@ uploads.acquire(path)                 # False where there is no such file
 uploads.release(path)                 # the last release deletes the file
 """
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import os

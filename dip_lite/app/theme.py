@@ -1,7 +1,5 @@
 """The colours and fonts of the page."""
 
-from __future__ import annotations
-
 import gradio as gr
 
 

@@ -8,8 +8,6 @@ and nothing is re-encoded. What it refuses becomes one sentence without the file
 which are not ours to show.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import os

@@ -7,8 +7,6 @@ for all, or a folder with a file of each picture's name; `record` and `resume` a
 record for each; `report` is one JSON list.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

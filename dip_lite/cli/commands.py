@@ -1,7 +1,5 @@
 """The commands of `python -m dip_lite`; their options are in `options`, `__main__` runs them."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +13,7 @@ from ..records import Record
 from ..tasks.presets import PRESET_NAMES
 from .batch import adapt_request, restore_all
 from .files import find_pictures, is_many
-from .options import FiniteRange, Option, parameters
+from .options import PRESET, FiniteRange, Option, parameters
 from .request import RestoreRequest
 from .restoration import restore
 from .sweep import sweep
@@ -42,18 +40,18 @@ def cli() -> None:
 
 @cli.command(
     params=[
-        Option("--seconds", type=FiniteRange(0.1, 86400), default=60.0, help="Time limit."),
+        Option("--seconds", type=FiniteRange(0.1, 86400), default=60.0, help="Time limit in s."),
         Option("--sample", default="chelsea", help="Name of the sample photograph."),
         Option("--output", default="outputs", help="Folder for the results."),
-        Option("--preset", type=click.Choice(PRESET_NAMES), default="fast"),
+        Option("--preset", type=click.Choice(PRESET_NAMES), default="fast", help=PRESET),
     ]
 )
 @click.pass_context
 def demo(context: click.Context, seconds: float, sample: str, output: str, preset: str) -> None:
     """Add noise to a sample photograph, remove it, and show how.
 
-    Writes noisy.png, clean.png, side_by_side.png, curve.png, snapshots.png, learning.webp and
-    learning.gif.
+    Writes original.png, noisy.png, clean.png, side_by_side.png, curve.png, snapshots.png,
+    learning.webp, learning.gif, report.json and the record run/.
     """
     from .demo import run_demo
 
@@ -67,7 +65,7 @@ def demo(context: click.Context, seconds: float, sample: str, output: str, prese
 
 
 HELP = {
-    "denoise": """Remove noise from PICTUREs.
+    "denoise": """Remove noise from pictures.
 
     \b
     python -m dip_lite denoise noisy.png -o clean.png
@@ -77,12 +75,12 @@ HELP = {
     result no longer improves, or after --seconds or --steps. Ctrl-C stops it at once and keeps the
     best picture so far.
     """,
-    "jpeg": """Remove JPEG artifacts from PICTUREs.
+    "jpeg": """Remove JPEG artifacts from pictures.
 
     \b
     python -m dip_lite jpeg blocky.jpg -o smooth.png
     """,
-    "inpaint": """Fill in missing parts of PICTUREs: text, scratches, holes.
+    "inpaint": """Fill in missing parts of pictures: text, scratches, holes.
 
     \b
     python -m dip_lite inpaint old.png --mask scratches.png -o whole.png
@@ -92,21 +90,21 @@ HELP = {
     A mask is a picture of the same size in which white is missing. Without --mask and
     --missing-color, the transparent part of the picture is missing.
     """,
-    "super-resolve": """Upscale PICTUREs 2, 3, 4 or 8 times.
+    "super-resolve": """Upscale pictures 2, 3, 4 or 8 times.
 
     \b
     python -m dip_lite super-resolve small.png --factor 4 -o large.png
     """,
-    "flash": """Clean PICTUREs taken in dim light with the help of a flash picture.
+    "flash": """Combine a dim picture with a flash picture.
 
     The result has the light of PICTURE and the detail of the flash picture.
 
     \b
     python -m dip_lite flash dim.jpg --flash flash.jpg -o clean.png
     """,
-    "tv": """Smooth PICTUREs by total variation, a classical method for comparison.
+    "tv": """Smooth pictures by total variation.
 
-    It uses no network. With --mask it fills in what is missing.
+    A classical method without a network, for comparison. With --mask it fills in what is missing.
 
     \b
     python -m dip_lite tv noisy.png --weight 0.1 -o smooth.png

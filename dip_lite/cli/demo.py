@@ -3,8 +3,6 @@
 python -m dip_lite demo
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

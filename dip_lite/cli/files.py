@@ -5,8 +5,6 @@ find_companion("masks", "holiday/b.jpg", "mask")                  # masks/b.png,
 outputs = name_outputs(pictures, "restored", inputs=pictures)     # restored/a.png, …
 """
 
-from __future__ import annotations
-
 import glob
 import itertools
 import os

@@ -4,8 +4,6 @@ inputs = read_inputs(request)                      # the picture, and a mask or 
 task, settings = build_task(request, inputs)       # what to fit, and its options for the report
 """
 
-from __future__ import annotations
-
 import hashlib
 import warnings
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from ..images.io import load
 from ..images.masks import alpha_mask, check_mask, colour_mask, kind_of, load_mask
 from ..images.noise import estimate_photons, estimate_sigma
 from ..tasks import TASKS
-from ..tasks.denoising import PRESETS
+from ..tasks.denoising import GUIDES, PRESETS
 from ..tasks.inpainting import default_energy
 from .options import COMMANDS, INPUTS
 from .request import RestoreRequest
@@ -33,11 +31,14 @@ class Inputs:
 
     x0: Tensor  # (1, C, H, W) in [0, 1]
     mask: Tensor | None = None  # (1, 1, H, W), 1 = known
+    guide: Tensor | None = None  # (1, C, H, W) in [0, 1], where it is a file
     flash: Tensor | None = None  # (1, C', H, W) in [0, 1]
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each picture's values, by its name in a record's settings."""
-        named = {"picture": self.x0, "mask": self.mask, "flash": self.flash}
+        named = {
+            "picture": self.x0, "mask": self.mask, "flash": self.flash, "guide": self.guide
+        }  # fmt: skip
         return {f"{name}_sha256": _digest(x) for name, x in named.items() if x is not None}
 
 
@@ -50,7 +51,13 @@ def read_inputs(request: RestoreRequest) -> Inputs:
     x0, options = load(request.picture), request.options
     masked = request.task == "inpaint" or options.get("mask")
     flash = None if options.get("flash") is None else load(options["flash"])
-    return Inputs(x0, mask=_read_mask(request, x0) if masked else None, flash=flash)
+    guide = options.get("guide") or "none"
+    return Inputs(
+        x0,
+        mask=_read_mask(request, x0) if masked else None,
+        flash=flash,
+        guide=None if guide in (*GUIDES, "none") else load(guide),
+    )
 
 
 def build_task(request: RestoreRequest, inputs: Inputs) -> tuple[Task, dict[str, Any]]:
@@ -70,6 +77,8 @@ def build_task(request: RestoreRequest, inputs: Inputs) -> tuple[Task, dict[str,
         arguments["keep_known"] = not arguments.pop("refit_known")
     if inputs.flash is not None:
         arguments["flash"] = inputs.flash
+    if inputs.guide is not None:
+        arguments["guide"] = inputs.guide
     if inputs.mask is not None:
         arguments["mask"] = inputs.mask
         settings["missing"] = round(1 - float(inputs.mask.mean()), 4)

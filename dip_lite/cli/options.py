@@ -7,8 +7,6 @@
 Options are defined here and nowhere else: requests, reports and records use their names.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,6 +92,7 @@ def _choice(flag: str, values: Sequence[Any], help: str, default: Any = None) ->
 
 SIGMA = "Noise level in grey levels, 0 to 255, such as 25. [default: estimated]"
 NOISE = "gaussian: sensor noise. poisson: photon noise. salt-pepper: white and black dots."
+GUIDE = "Classical guide: classical, nlm, none or a picture. [default: by the preset]"
 ENERGY = "recorrupted: best for white noise. mse: the paper's. [default: by the preset]"
 MASK = "Picture in which WHITE IS MISSING, or a folder with one per picture."
 COLOR = "Pixels of exactly this color are missing, such as '#ff00ff'."
@@ -114,6 +113,7 @@ COMMANDS = {
             Option("--sigma", type=Sigma(), help=SIGMA),
             _choice("--noise", NOISES, NOISE, "gaussian"),
             _choice("--energy", ENERGIES, ENERGY),
+            Option("--guide", help=GUIDE),
         )
     ),
     "jpeg": Command(),
@@ -161,8 +161,8 @@ REPORT = "Write settings and results to this JSON file; a list for several pictu
 def parameters(task: str) -> list[click.Parameter]:
     """All that a task's command takes, in the order of its help."""
     command = COMMANDS[task]
-    limit = "500 steps" if command.seconds is None else f"{command.seconds:g}"
-    seconds = f"Time limit per picture, in seconds. [default: {limit}]"
+    limit = "none, but 500 steps" if command.seconds is None else f"{command.seconds:g}"
+    seconds = f"Time limit per picture, in seconds. Default: {limit}."
     network = [
         _choice("--preset", PRESET_NAMES, PRESET, "fast"),
         Option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Random seed."),

@@ -1,7 +1,5 @@
 """The outcome of a restoration: the `Result`, and the JSON that --report writes."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import dataclass, field
@@ -31,13 +29,24 @@ class Result:
         """Whether Ctrl-C ended it."""
         return self.stop_reason.startswith("interrupted")
 
+    def _ending(self) -> str:
+        """Why the run ended, for people."""
+        kind = self.stop_reason.partition(":")[0]
+        endings = {
+            "steady": "stopped automatically",
+            "seconds": "the time limit was reached",
+            "steps": "all steps done",
+        }
+        return endings.get(kind, self.stop_reason)
+
     def sentence(self) -> str:
         """The last line that the user reads."""
         fields = self.report
         quality = "" if fields.get("psnr") is None else f", PSNR {fields['psnr']:.2f} dB"
+        fused = ", fused with a classical picture" if fields.get("fused") else ""
         return (
             f"Wrote {self.output}: step {fields['step_returned']} of {fields['steps']}, "
-            f"{fields['seconds']:.1f} s{quality} (stopped by {self.stop_reason})."
+            f"{fields['seconds']:.1f} s{fused}{quality}; {self._ending()}."
         )
 
 
@@ -78,7 +87,8 @@ def build_report(
         "peak_memory_mb": round(hardware.peak_memory() / 2**20, 1),
         "dip_lite": __version__,
         "torch": torch.__version__,
-        **({} if x_true is None else _quality(run.task.guess, last.best, x_true, x0)),
+        "fused": last.best is not last.network,
+        **({} if x_true is None else _quality(run.task.guess, last, x_true, x0)),
     }
 
 
@@ -88,13 +98,15 @@ def write_report(path: str, fields: dict[str, Any] | list[dict[str, Any]]) -> No
 
 
 def _quality(
-    guess: Tensor | None, best: Tensor, x_true: Tensor, x0: Tensor
+    guess: Tensor | None, last: Snapshot, x_true: Tensor, x0: Tensor
 ) -> dict[str, float | None]:
     """PSNR in dB and SSIM of the result; PSNR of the input and of a classical method's guess.
 
+    Of a result that is fused with that guess, also the PSNR of the network alone.
+
     An input of another size than the result is measured by that guess.
     """
-    best = best.clamp(0, 1)
+    best = last.best.clamp(0, 1)
     same_size = x0.shape == x_true.shape
     guess = x0 if guess is None else guess.cpu()
     fields = {
@@ -104,5 +116,7 @@ def _quality(
     }
     if not (same_size and torch.equal(guess, x0)):
         fields["psnr_guess"] = psnr(guess, x_true)
+    if last.best is not last.network:
+        fields["psnr_network"] = psnr(last.network.clamp(0, 1), x_true)
     # JSON has no infinity, the PSNR of a picture with itself
     return {name: round(v, 4) if math.isfinite(v) else None for name, v in fields.items()}

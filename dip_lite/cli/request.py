@@ -5,8 +5,6 @@ result = restore(request)                     # in `restoration`
 print(result.sentence())
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -29,7 +29,7 @@ from .report import Result, build_report, write_report
 from .request import RestoreRequest
 from .resume import check_inputs, record_settings, recorded_threads, resume_request
 
-BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit}, {remaining} left at most{postfix}"
+BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit}, at most {remaining} left{postfix}"
 
 
 class Interrupt:

@@ -5,8 +5,6 @@ with recorded_threads(request): ...       # other numbers of threads round diffe
 check_inputs(request, inputs)             # the same pictures as before
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -94,7 +92,7 @@ def check_inputs(request: RestoreRequest, inputs: Inputs) -> None:
     if request.resume is None:
         return
     kept, now = Record(request.resume).settings, inputs.digests()
-    for what in ("picture", "mask", "flash"):
+    for what in ("picture", "mask", "flash", "guide"):
         if kept.get(f"{what}_sha256") != now.get(f"{what}_sha256"):
             name = f" ({kept[what]})" if kept.get(what) else ""
             raise ValueError(

@@ -1,7 +1,5 @@
 """The `sweep` command: python -m dip_lite sweep --help."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click

@@ -5,8 +5,6 @@ with autocast(device, "auto"): ...       # bfloat16 only where the processor has
 peak_memory()                            # bytes this process has held at most
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import functools
@@ -35,7 +33,7 @@ def pick_device(name: str = "auto") -> torch.device:
     except Exception as error:  # each back end has an exception of its own
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise ValueError(
-            f"device {name!r} cannot be used here ({reason}): take auto, cpu, cuda or mps."
+            f"device {name!r} cannot be used here ({reason}): use auto, cpu, cuda or mps."
         ) from error
     return device
 

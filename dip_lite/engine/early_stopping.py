@@ -18,8 +18,6 @@ Source: Wang, Li, Zhuang, Chen, Liang and Sun, "Early Stopping for Deep Image Pr
 whose window (100 steps) and patience (1000) suit Adam; `Settings` has ours, which suit Muon.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from typing import Any

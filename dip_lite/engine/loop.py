@@ -13,8 +13,6 @@ A run ends at a number of seconds or steps, or by early stopping, whichever come
 snapshot says which (`stop_reason`) and holds the picture to take (`best`).
 """
 
-from __future__ import annotations
-
 import copy
 import math
 import threading
@@ -48,8 +46,9 @@ class Snapshot:
     x: Tensor  # (1, C, H, W), the network's output
     x_avg: Tensor  # (1, C, H, W), the moving average of the outputs, after `Task.postprocess`
     variance: float  # the early stopping statistic
-    best: Tensor  # (1, C, H, W), the picture to take if the run ended here; may be x_avg itself
+    best: Tensor  # (1, C, H, W), the picture to take; in the last snapshot fused, see `Task.fuse`
     best_step: int  # the step that `best` comes from
+    network: Tensor  # (1, C, H, W), `best` as the network left it; may be x_avg itself
     rollback: str = ""  # what went wrong, if weights were rolled back since the last snapshot
     stop_reason: str = ""  # in the last snapshot: why the run ended
 
@@ -206,9 +205,14 @@ class Run:
         With `stop` early stopping picks `best`, once warmed up; otherwise it is `x_avg`.
         """
         x_avg = _copy(self.task.postprocess(self.x_avg))
-        best, best_step = x_avg, self.step
+        network, best_step = x_avg, self.step
         if stop and self.rule.best_step > 0:
-            best, best_step = _copy(self.task.postprocess(self.best_avg)), self.best_avg_step
+            network, best_step = _copy(self.task.postprocess(self.best_avg)), self.best_avg_step
+        best = network
+        if stop_reason:
+            alone = network.to(self.device)
+            fused = self.task.fuse(alone)
+            best = network if fused is alone else _copy(fused)
         rollback, self.rollback = self.rollback, ""
         return Snapshot(
             step=self.step,
@@ -219,6 +223,7 @@ class Run:
             variance=self.rule.statistic,
             best=best,
             best_step=best_step,
+            network=network,
             rollback=rollback,
             stop_reason=stop_reason,
         )

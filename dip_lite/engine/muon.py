@@ -16,8 +16,6 @@ Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networ
 Kingma & Ba, "Adam" (ICLR 2015), which is what the paper used throughout.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -6,8 +6,6 @@
 What the notebooks use instead of a loop over `fit`, when there is nothing to do in between.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

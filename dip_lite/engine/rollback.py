@@ -15,8 +15,6 @@ limit). `Run` also passes the squared distance to the degraded picture, in which
 if a constant in the energy hides it.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from typing import Any

@@ -6,8 +6,6 @@
 Presets in `dip_lite.tasks` set them by task; the tasks' own numbers are there.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from .early_stopping import EarlyStopping

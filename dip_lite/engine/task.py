@@ -80,6 +80,10 @@ class Task:
         """What is done to an output before it is given away; here nothing."""
         return x
 
+    def fuse(self, x: Tensor) -> Tensor:
+        """What is done to the picture to take, once, when a run ends; here nothing."""
+        return x
+
     def to(self, device: torch.device) -> Task:
         """A shallow copy whose tensors live on `device`."""
         moved = copy.copy(self)

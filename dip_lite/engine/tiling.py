@@ -7,8 +7,6 @@ Each step fits one tile, and every tile is visited before any is again. Early st
 outputs of two steps show different places.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -5,7 +5,7 @@
 Integers are divided by their largest value (v / 255, v / 65535), transparency is laid over white
 (c·a + 1 − a), EXIF rotation is applied. Anything else raises `PictureError`, with one sentence that
 says what was given, what was expected and how to mend it. Pillow reads the files, with 16 bits of
-grey and 8 of colour. `images.load` makes a tensor of the values.
+grey and 8 of colour. `io.load` makes a tensor of the values.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_PIXELS = 50_000_000  # more in a header is refused as a decompression bomb
 
 
 def decode(source: Any) -> tuple[np.ndarray, int]:
-    """The values of any source `images.load` takes, and its number of frames.
+    """The values of any source `io.load` takes, and its number of frames.
 
     Returns:
         (H, W, 1 or 3) float32 in [0, 1]; the number of frames, above 1 for animations.
@@ -60,7 +60,7 @@ def decode(source: Any) -> tuple[np.ndarray, int]:
 
 
 def decode_alpha(source: Any) -> np.ndarray | None:
-    """Opacity (H, W) in [0, 1] of any source `images.load` takes; None without transparency.
+    """Opacity (H, W) in [0, 1] of any source `io.load` takes; None without transparency.
 
     Raises:
         PictureError: as `decode` does.
@@ -143,7 +143,7 @@ def _from_pil(picture: Any, name: str) -> tuple[np.ndarray, int]:
         kinds = "expected a path, a PIL image, a NumPy array or a tensor"
         raise PictureError(f"{name} is not a picture: {kinds}.")
     _check_size(*picture.size, name)
-    with _pillow(name, "is damaged or cut short, save or download it again"):
+    with _pillow(name, "is damaged or incomplete: save or download it again"):
         picture.load()
         upright = _upright(picture)
         _check_size(*upright.size, name)  # icons and the like change size when decoded
@@ -278,4 +278,4 @@ def _check_size(width: int, height: int, name: str) -> None:
 
 def _too_many_pixels(name: str, size: str = "") -> str:
     limit = MAX_PIXELS // 1_000_000
-    return f"{name} claims more than {limit} megapixels{size}: scale it down first."
+    return f"{name} has more than {limit} megapixels{size}: scale it down first."

@@ -10,8 +10,6 @@ Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, Fig. 2). Random numbers are d
 their own seed, so they are the same on every device, and torch's global generator is left alone.
 """
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -15,8 +15,6 @@ leave every global generator alone.
 Source of the energy: Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior" (CVPR 2018), eq. 6.
 """
 
-from __future__ import annotations
-
 import math
 import random
 from typing import Any
@@ -37,7 +35,7 @@ def load_mask(source: Any, x0: Tensor) -> Tensor:
     """The mask in a file, a PIL image, an array or a tensor, in which white is missing.
 
     Args:
-        source: whatever `images.load` takes; lighter than half is missing, colours go by luma.
+        source: whatever `io.load` takes; lighter than half is missing, colours go by luma.
         x0: the picture it belongs to, (1, C, H, W).
 
     Returns:
@@ -60,7 +58,7 @@ def alpha_mask(source: Any) -> Tensor | None:
     """The mask in a picture's transparency: less than half opaque is missing.
 
     Args:
-        source: whatever `images.load` takes; arrays and tensors with 4 channels have transparency.
+        source: whatever `io.load` takes; arrays and tensors with 4 channels have transparency.
 
     Returns:
         (1, 1, H, W) float32: 1 = known, 0 = missing; None when there is no transparency channel.

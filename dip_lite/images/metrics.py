@@ -14,8 +14,6 @@ structural similarity", IEEE TIP 2004; computed by scikit-image. PSNR is asked f
 one line, so it is done here; a test holds it to scikit-image's.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -11,8 +11,6 @@ Noise is drawn on the CPU from its own seed, so it is the same on every device, 
 generator is left alone.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

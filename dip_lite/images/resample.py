@@ -14,8 +14,6 @@ differ near the borders.
 Source: Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior" (CVPR 2018), eq. 5; Pillow's Resample.c.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

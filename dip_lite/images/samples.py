@@ -11,8 +11,6 @@ The authors' masks have MISSING IN BLACK: for a mask of this package, take
 1 − load_mask(sample("paper/kate_mask"), x0).
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit

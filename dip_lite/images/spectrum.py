@@ -8,8 +8,6 @@ pixel. That a deep image prior fits low frequencies first is measured so in Chak
 and Controlling the Spectral Bias of the Deep Image Prior" (IJCV 2022).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

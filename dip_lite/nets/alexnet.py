@@ -14,8 +14,6 @@ probe, see He, Wang and Hopcroft, "A powerful generative model using random weig
 image representation" (NIPS 2016); `Probe.name` says which weights it has, for titles of figures.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -3,17 +3,15 @@
 The paper asks which networks make a good prior by filling a large hole with several (section 3.3,
 Fig. 8): encoder-decoders of growing depth, a ResNet and a U-Net. Here they are, with later rivals:
 
-    Hourglass   the encoder-decoder, of depth 1 to 6, with and without skips (`nets`)
+    Hourglass   the encoder-decoder, of depth 1 to 6, with and without skips (`hourglass`)
     ResNet      blocks with identity skips, all at full resolution
     UNet        an encoder-decoder whose skips hand over everything
     DeepDecoder no encoder and no convolution wider than a pixel (Heckel and Hand, ICLR 2019)
-    PlainConvNet       plain convolutions at full resolution: no scales, no upsampling
+    PlainConvNet plain convolutions at full resolution: no scales, no upsampling
     Perceptron  a pixel's coordinates in, its colour out
 
     net = build(NETS["unet"], c_in=8, c_out=3)
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -19,8 +19,6 @@ channel costs four times as much and there is nothing to represent but noise.
 Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior" (CVPR 2018), and their public code.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,7 +31,7 @@ UPSAMPLE = ("nearest", "bilinear", "deconvolution")
 
 
 class Architecture(Protocol):
-    """What every description of a network offers: `Hourglass`, and those in `rivals`."""
+    """What every description of a network offers: `Hourglass`, and those in `baselines`."""
 
     @property
     def stride(self) -> int:

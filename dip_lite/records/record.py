@@ -1,7 +1,5 @@
 """Reading the record of a run: its settings, curve, pictures and state."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle
@@ -61,6 +59,11 @@ class Record:
         return bool(self.rows and self.rows[-1].get("stop_reason"))
 
     @property
+    def has_raw(self) -> bool:
+        """Whether the network's own outputs were kept, beside the moving averages."""
+        return any(self.folder.glob("frames/*_out.png"))
+
+    @property
     def curve(self) -> dict[str, np.ndarray]:
         """A column for every quantity; NaN where it was not finite or is unknown."""
         names = dict.fromkeys(name for row in self.rows for name in row)
@@ -71,7 +74,7 @@ class Record:
 
         Args:
             step: a step of `steps`, or a negative index: -1 is the last snapshot.
-            which: "x_avg", "x" or "best", as in `Snapshot`.
+            which: "x_avg", "x" (unless raw outputs were not kept) or "best", as in `Snapshot`.
 
         Raises:
             RecordError: no such snapshot or kind, or a picture that is missing or damaged.
@@ -79,6 +82,10 @@ class Record:
         if which not in FRAME_KINDS:
             raise RecordError(f"which must be one of {', '.join(FRAME_KINDS)}, got {which!r}.")
         row = self._row(step)
+        if which == "x" and not self.has_raw:
+            raise RecordError(
+                f"{name_of(self.folder)} was recorded without raw outputs: choose x_avg or best."
+            )
         at = row["best_step"] if which == "best" else row["step"]  # best is x_avg of an older step
         try:
             return load(frame_path(self.folder, at, "out" if which == "x" else "avg"))

@@ -28,13 +28,21 @@ class Recorder:
         folder: made here, or existing without a record in it.
         settings: what is needed to ask for the run again; plain JSON.
         sync: wait until the disk has the curve and the state, so that they survive a power cut.
+        keep_raw: keep the network's own outputs, too, and not only the moving averages.
 
     Raises:
         RecordError: the folder already holds a record, or cannot be written.
     """
 
-    def __init__(self, folder: PathLike, settings: dict[str, Any], sync: bool = True) -> None:
-        self.folder, self.sync, self.rows = Path(folder), sync, list[Row]()
+    def __init__(
+        self,
+        folder: PathLike,
+        settings: dict[str, Any],
+        sync: bool = True,
+        keep_raw: bool = True,
+    ) -> None:
+        self.folder, self.sync, self.keep_raw = Path(folder), sync, keep_raw
+        self.rows: list[Row] = []
         text = _settings(settings)
         with _record_errors():
             if any((self.folder / name).exists() for name in FILES):
@@ -66,6 +74,7 @@ class Recorder:
             _load(run, state, record.folder)
         recorder = cls.__new__(cls)
         recorder.folder, recorder.sync = record.folder, sync
+        recorder.keep_raw = record.has_raw or not record.rows
         step = -1 if state is None else state["step"]
         recorder.rows = [row for row in record.rows if row["step"] <= step]
         with _record_errors():
@@ -105,13 +114,15 @@ class Recorder:
 
     def _write_frames(self, snap: Snapshot) -> None:
         (self.folder / "frames").mkdir(exist_ok=True)
-        frames = [(snap.step, "avg", snap.x_avg), (snap.step, "out", snap.x)]
+        frames = [(snap.step, "avg", snap.x_avg)]
+        if self.keep_raw:
+            frames.append((snap.step, "out", snap.x))
         if snap.best_step != snap.step:
-            frames.append((snap.best_step, "avg", snap.best))
+            frames.append((snap.best_step, "avg", snap.network))
         for step, kind, x in frames:
             path = frame_path(self.folder, step, kind)
             if step == snap.step or not path.exists():
-                atomic_write(path, encode_png(x, compress_level=1))  # noise shrinks little more
+                atomic_write(path, encode_png(x, fast=True))
 
 
 def _load(run: Run, state: dict[str, Any], folder: Path) -> None:

@@ -18,8 +18,6 @@
 To add one, list it in `DEGRADATIONS` and write its case in `degrade`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

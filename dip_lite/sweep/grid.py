@@ -22,8 +22,6 @@
 already, and no PSNR is known. `settings` are arguments of the task.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import sys

@@ -27,11 +27,12 @@ import functools
 import os
 import secrets
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import PictureError, sentence
 from .cluster import ClusterConfig, check_installed, compute, connect
 from .store import ResultStore
+from .table import make_table
 from .trial import Trial
 from .worker import ExecutionOptions, Row, TrialResult, run_trial
 
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from distributed import Client, Future
     from pandas import DataFrame
 
-MEASURED = (
-    "steps", "step_returned", "seconds", "stop_reason", "psnr", "ssim", "psnr_input", "psnr_best",
-)  # fmt: skip
 Progress = Callable[[Trial, Row], None]
 
 
@@ -92,7 +90,7 @@ def sweep(
                 if progress:
                     progress(trial, row)
     finally:
-        table = _table([(trial, rows[trial]) for trial in unique if trial in rows])
+        table = make_table([(trial, rows[trial]) for trial in unique if trial in rows])
         store.write("table.csv", table.to_csv(index=False, lineterminator="\n").encode())
     return table
 
@@ -138,26 +136,3 @@ def _worker_error(error: Exception) -> str:
     if type(error).__name__ == "KilledWorker":
         return "Every worker that tried it died (out of memory?): make the picture smaller."
     return sentence(error)
-
-
-def _table(rows: list[tuple[Trial, Row]]) -> DataFrame:
-    """One line for each trial; a column for every setting that any of them has."""
-    import pandas
-
-    lines = [_line(trial, row) for trial, row in rows]
-    names = dict.fromkeys(name for line in lines for name in line)
-    swept = [name for kind in ("degrade.", "settings.") for name in names if name.startswith(kind)]
-    columns = ["picture", "task", *swept, "seed", "budget", *MEASURED, "error", "key"]
-    table = pandas.DataFrame(lines, columns=columns)
-    return table.astype({"steps": "Int64", "step_returned": "Int64"})  # whole numbers or missing
-
-
-def _line(trial: Trial, row: Row) -> dict[str, Any]:
-    budget = [f"{trial.steps} steps"] if trial.steps is not None else []
-    budget += [f"{trial.seconds:g} s"] if trial.seconds is not None else []
-    budget += [] if trial.stop else ["no stop"]
-    line = {"picture": trial.picture, "task": trial.task, "seed": trial.seed, "key": trial.key}
-    line |= {f"degrade.{name}": value for name, value in trial.degrade.items()}
-    line |= {f"settings.{name}": value for name, value in trial.settings.items()}
-    numbers = {name: row.get(name) for name in MEASURED}
-    return {**line, "budget": ", ".join(budget), **numbers, "error": row.get("error", "")}

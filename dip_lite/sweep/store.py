@@ -9,8 +9,6 @@ finished when its folder exists and its result is in our format, by our version 
 of the pictures as they are now. All others are run again.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json

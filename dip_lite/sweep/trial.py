@@ -7,8 +7,6 @@ A trial can be hashed, written as JSON, and its `key` names its folder. `run_tri
 `sweep` runs many.
 """
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 import json

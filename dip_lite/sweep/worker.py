@@ -7,8 +7,6 @@
 A worker needs no shared disk: pictures come to it as arrays, and files go back as bytes.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import inspect

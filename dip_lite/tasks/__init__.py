@@ -6,14 +6,6 @@
 The presets are `fast` (two cores, a minute), `paper` (the authors' network and settings; hours) and
 `tiny` (seconds, for tests). A result of more than 1.5 megapixels is fitted in tiles of 512², one a
 step, by one network: the memory is that of a small picture, and early stopping is off.
-
-| module | holds |
-| --- | --- |
-| `denoising`, `jpeg`, `inpainting`, `super_resolution`, `flash`, `inversion` | one each |
-| `deep_prior`, `tv_prior` | the paper's prior with any network; total variation, its rival |
-| `presets` | what `fast`, `paper` and `tiny` fix |
-| `inputs` | picture → z, padding, tiles: `prepare`; guides |
-| `energies` | what is minimised |
 """
 
 from collections.abc import Callable

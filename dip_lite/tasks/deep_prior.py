@@ -8,8 +8,6 @@ Nothing is added to it: no picture beside z, no noise on it unless asked for, on
 the course takes apart, by changing one thing at a time; what restores best is in the other tasks.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

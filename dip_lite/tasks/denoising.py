@@ -4,8 +4,7 @@ task = denoise(picture, sigma=25 / 255)
 for snap in fit(task, seconds=60): ...
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -15,20 +14,26 @@ from torch import Tensor
 
 from ..engine.task import Energy, Task, randn
 from ..engine.tiling import Tiled
+from ..errors import reason
+from ..images.classical import denoise_classically, nlm, wiener
 from ..images.noise import estimate_photons, estimate_sigma, find_impulses
 from .energies import absolute_error, poisson_likelihood, squared_error
 from .inpainting import inpaint
-from .inputs import beside, check_picture, guide, guide_channels, prepare
+from .inputs import beside, check_picture, guide_channels, guide_features, prepare
 from .presets import Preset, choose, variants
 
 NOISES = ("gaussian", "poisson", "salt-pepper")
 ENERGIES = ("recorrupted", "mse")
+GUIDES = {"classical": denoise_classically, "nlm": nlm}  # by name, beside "none"
 PRESETS = variants(
     fast={"energy": "recorrupted"}, tiny={"energy": "recorrupted"}, paper={"energy": "mse"}
 )
+DEFAULT_GUIDES = {"fast": "classical"}  # by preset; the others have none
+Denoiser = Callable[[Tensor, float], Tensor]  # (noisy picture, sigma) → clean picture
 DATA_TERMS = {
     "gaussian": squared_error, "poisson": poisson_likelihood, "salt-pepper": absolute_error
 }  # fmt: skip
+DISAGREEMENT = 0.08  # of network and guide, squared, in units of σ², at which a weight is 0.5 / e
 MIN_SIGMA = 1 / 255  # below a grey level there is nothing to recorrupt with
 
 
@@ -54,15 +59,46 @@ class Recorrupted(Tiled):
     sigma: float  # of the picture's noise, on the [0, 1] scale
     alpha: float = 0.8  # how much of it is added again (0.5 in that paper)
     level: Tensor | None = None  # factor on σ from pixel to pixel, shaped as `padded`; None: 1
+    classical: Tensor | None = None  # what a classical method makes of x0, for `fuse`
 
     def sample_step(self, rng: torch.Generator) -> tuple[Tensor, Energy]:
         noise = self.sigma * randn(self.padded.shape, rng)
         noise = noise if self.level is None else noise * self.level
-        shown = guide(self.padded + self.alpha * noise, self.stride)
+        shown = guide_features(self.padded + self.alpha * noise, self.stride)
         z = beside(super().sample_step(rng)[0], shown)
         height, width = self.size
         target = (self.padded - noise / self.alpha)[..., :height, :width]
         return z, squared_error(target)
+
+    def fuse(self, x: Tensor) -> Tensor:
+        """The network's picture together with the classical one, see `fuse_with_guide`."""
+        if self.classical is None or self.x0 is None:
+            return x
+        return fuse_with_guide(x, self.classical, self.x0, self.sigma)
+
+
+def fuse_with_guide(x: Tensor, guide: Tensor, x0: Tensor, sigma: float) -> Tensor:
+    """Two estimates whose errors differ, fused without the clean picture.
+
+    The weight of the network's picture x falls where the two disagree, for then x has not learnt
+    that place yet or has learnt its noise: with d the mean of (x − guide)² over 17×17 pixels,
+
+        w = ½ exp(−d / 0.08σ²),      p = w·x + (1 − w)·guide
+
+    p is also the pilot of a Wiener filter of the noisy picture, which keeps p² / (p² + σ²) of every
+    DCT coefficient of every block; the result is the mean of p and of what the filter gives.
+
+    Args:
+        x: the network's picture, (1, C, H, W).
+        guide: the classical one.
+        x0: the noisy picture.
+        sigma: standard deviation of its noise, above 0.
+    """
+    x = x.clamp(0, 1)
+    distance = F.avg_pool2d((x - guide).square().mean(1, keepdim=True), 17, 1, 8, False, False)
+    weight = 0.5 * torch.exp(-distance / (DISAGREEMENT * sigma**2))
+    pilot = weight * x + (1 - weight) * guide
+    return (pilot + wiener(x0, sigma, pilot)) / 2
 
 
 def denoise(
@@ -72,6 +108,7 @@ def denoise(
     noise: str = "gaussian",
     preset: str = "fast",
     energy: str | None = None,
+    guide: str | Tensor | Denoiser | None = None,
     seed: int = 0,
 ) -> Task:
     """Removes noise (paper, section 3.1 and Fig. 4, which is about Gaussian noise).
@@ -89,6 +126,13 @@ def denoise(
             prefer "mse" for noise that has been resized or compressed. For Poisson noise they are
             recorruption with noise of its own deviation, and its likelihood, mean (x − x0 log x);
             for salt and pepper, `inpaint`, and mean |x − x0|.
+        guide: what a classical method makes of x0; the result is fused with it, see
+            `fuse_with_guide`. "classical" (`images.classical`), the default of `fast`; "nlm";
+            "none"; a picture of x0's shape; or a function of x0 and σ that returns one. For
+            Gaussian noise and "recorrupted" only. `Snapshot.network` is the picture before the
+            fusion. That a classical denoiser and a deep image prior are better together is the idea
+            of Mataev, Elad and Milanfar, "DeepRED" (ICCV workshops 2019), who put it into the
+            energy.
         seed: of the random z.
 
     A picture of more than 1.5 megapixels is fitted with "recorrupted" in tiles of 512², one a step,
@@ -100,6 +144,13 @@ def denoise(
     x0, chosen = check_picture(x0), choose(PRESETS, preset)
     energy = energy or chosen.energy
     _check(sigma, noise, energy)
+    can_guide = noise == "gaussian" and energy == "recorrupted"
+    if guide is None:
+        guide = DEFAULT_GUIDES.get(preset, "none") if can_guide else "none"
+    elif not can_guide and not (isinstance(guide, str) and guide == "none"):
+        raise ValueError(
+            f'a guide needs Gaussian noise and the energy "recorrupted", got {noise} and {energy}'
+        )
     if noise == "salt-pepper" and energy == "recorrupted":
         return _inpaint_impulses(x0, preset, seed)
     if sigma is None:
@@ -110,9 +161,45 @@ def denoise(
     channels = guide_channels(chosen.architecture.stride, x0.shape[1])
     level = local_brightness(prepared.padded).sqrt() if noise == "poisson" else None
     sigma = max(sigma, MIN_SIGMA)
+    classical = _classical_picture(guide, x0, sigma)
     return prepared.task(
-        squared_error(x0), "denoise", Recorrupted, channels, sigma=sigma, level=level
+        squared_error(x0),
+        "denoise",
+        Recorrupted,
+        channels,
+        sigma=sigma,
+        level=level,
+        classical=classical,
+        guess=x0 if classical is None else classical,
     )
+
+
+def _classical_picture(guide: str | Tensor | Denoiser, x0: Tensor, sigma: float) -> Tensor | None:
+    """The guide as a picture.
+
+    Raises:
+        ValueError: an unknown name, a function that fails, another shape, NaN.
+    """
+    if isinstance(guide, str):
+        if guide == "none":
+            return None
+        if guide not in GUIDES:
+            raise ValueError(f"guide must be none or one of {', '.join(GUIDES)}, got {guide!r}")
+        guide = GUIDES[guide]
+    if not isinstance(guide, Tensor):
+        try:
+            guide = guide(x0, sigma)
+        except Exception as error:
+            name = getattr(guide, "__name__", type(guide).__name__)
+            raise ValueError(
+                f"the guide {name} failed on this picture ({reason(error)})"
+            ) from error
+    if not isinstance(guide, Tensor) or guide.shape != x0.shape:
+        got = tuple(guide.shape) if isinstance(guide, Tensor) else type(guide).__name__
+        raise ValueError(f"the guide must be a picture of x0's shape {tuple(x0.shape)}, got {got}")
+    if not bool(torch.isfinite(guide).all()):
+        raise ValueError("the guide has values that are NaN or infinite")
+    return guide.detach().to(x0).clamp(0, 1)
 
 
 def _with_authors_noise(preset: Preset, sigma: float) -> Preset:

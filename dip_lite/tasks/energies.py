@@ -10,8 +10,6 @@
 Each constructor returns E; its tensors move to x's device at the first call.
 """
 
-from __future__ import annotations
-
 import functools
 
 import torch.nn.functional as F

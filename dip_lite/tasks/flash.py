@@ -3,8 +3,6 @@
 for snap in fit(flash_no_flash(load("dark.jpg"), load("flash.jpg")), seconds=60): ...
 """
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..engine.task import Task

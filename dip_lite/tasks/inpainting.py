@@ -4,8 +4,6 @@ mask = load_mask("mask.png", x0)         # 1 = known, 0 = missing; in the file w
 for snap in fit(inpaint(x0, mask), seconds=60): ...
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -6,12 +6,10 @@
 
 Beside the random z a network may see a *guide*: a picture that shows where the structure is.
 
-    guide(x)        pixels and local means of a picture, at the resolution of z
-    gap_guide(x)    the same of a picture with gaps, filled coarsely
-    Guided          a task that shows the network a guide with fresh noise at every step
+    guide_features(x)   pixels and local means of a picture, at the resolution of z
+    gap_guide(x, m)     the same of a picture with gaps, filled coarsely
+    Guided              a task that shows the network a guide with fresh noise at every step
 """
-
-from __future__ import annotations
 
 import math
 from dataclasses import dataclass
@@ -117,6 +115,8 @@ def make_input(kind: str, padded: Tensor, stride: int, channels: int, seed: int)
     Returns:
         (1, channels, H/stride, W/stride); a grid has 2 channels, a picture its own.
     """
+    if kind not in KINDS:
+        raise ValueError(f"z must be one of {', '.join(KINDS)}, got {kind!r}")
     if kind == "picture":
         return padded
     height, width = (side // stride for side in padded.shape[2:])
@@ -164,7 +164,7 @@ class Guided(Tiled):
         if self.guide_cell:
             shown = local_means(noisy, self.stride, self.guide_cell)
         else:
-            shown = guide(noisy, self.stride)
+            shown = guide_features(noisy, self.stride)
         return beside(super().sample_step(rng)[0], shown), self.energy
 
 
@@ -194,7 +194,7 @@ def beside(z: Tensor, shown: Tensor) -> Tensor:
     return torch.cat([z, shown], dim=1).contiguous(memory_format=torch.channels_last)
 
 
-def guide(x: Tensor, stride: int = 2) -> Tensor:
+def guide_features(x: Tensor, stride: int = 2) -> Tensor:
     """A picture as an input `stride` times smaller, of about unit variance.
 
     (1, C, H, W) → (1, (stride² + 2)·C, H/stride, W/stride)
@@ -203,7 +203,7 @@ def guide(x: Tensor, stride: int = 2) -> Tensor:
 
 
 def guide_channels(stride: int, colours: int) -> int:
-    """How many channels `guide` makes."""
+    """How many channels `guide_features` makes."""
     return (stride**2 + 2) * colours
 
 

@@ -9,8 +9,6 @@ natural pre-images; with "tv" it is free pixels, and their total variation is ad
 as in Mahendran and Vedaldi (CVPR 2015); with "none" it is free pixels alone.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 

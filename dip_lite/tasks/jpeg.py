@@ -3,8 +3,6 @@
 for snap in fit(remove_jpeg(load("blocky.jpg")), seconds=60): ...
 """
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..engine.task import Task

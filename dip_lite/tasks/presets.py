@@ -13,8 +13,6 @@ Each task starts from these and changes what differs:
     preset = choose(PRESETS, "fast")
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType

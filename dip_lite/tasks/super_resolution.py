@@ -3,8 +3,6 @@
 for snap in fit(super_resolve(x0, factor=4), seconds=60): ...
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import torch.nn.functional as F

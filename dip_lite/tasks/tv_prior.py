@@ -3,8 +3,6 @@
 for snap in fit(tv(x0, weight=0.1), seconds=20): ...
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -7,8 +7,6 @@ The only module with ipywidgets. It works in JupyterLab, Notebook 7 and Colab; w
 kernel, as on a web page, it shows a sentence instead, so put a `contact_sheet` beside it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from html import escape

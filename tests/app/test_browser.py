@@ -38,6 +38,7 @@ def test_upload_run_stop_scrub_download(visit: Visit, tmp_path: Path) -> None:
     visit.wait("ready")
     assert not page.is_checked("#damage input")
     visit.tiny(0)
+    page.click("#more >> text=Keep raw outputs")
     visit.long()
     page.click("#run")
     visit.state("running")

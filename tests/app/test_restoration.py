@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dip_lite.app.fitting import Finished, Frame, stream_fit
+from dip_lite.app.events import Finished, Frame
+from dip_lite.app.fitting import stream_fit
 from dip_lite.app.request import RunRequest
 from dip_lite.app.restoration import Inputs, build_restoration
 from dip_lite.app.uploads import Picture

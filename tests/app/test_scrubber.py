@@ -176,6 +176,22 @@ def test_without_the_clean_picture_the_curve_is_the_loss(browser: Any) -> None:
     stage.page.close()
 
 
+def test_without_raw_outputs_there_is_nothing_to_choose(browser: Any, stage: Stage) -> None:
+    assert stage.page.is_visible(".dip-which")
+    stage.page.click(".dip-kind[data-kind=raw]")
+    stage.wait("r1:36:raw")
+    rows, pictures = frames(10)
+    stage.pictures = [data[: row[5]] for row, data in zip(rows, pictures, strict=True)]
+    rows = [[*row[:4], None, row[5], 0] for row in rows]
+    numbers = {"auto_step": None, "best_step": 81, "step": 81, "fused": True}
+    stage.page.evaluate("value => update(value)", state(rows, id="r2", numbers=numbers))
+    stage.wait("r2:9:avg")
+    assert stage.level() == 18 and not stage.page.is_visible(".dip-which")
+    assert "bold" not in stage.page.inner_text(".dip-axis-name")
+    shown = stage.page.inner_text(".dip-status")
+    assert shown.startswith("Result: step 81 of 81, fused with a classical denoiser")
+
+
 def test_what_did_not_arrive_is_fetched_again(browser: Any) -> None:
     rows, pictures = frames(10)
     value = state(rows, version="abc", numbers={"auto_step": None, "best_step": 81, "step": 81})

@@ -200,7 +200,7 @@ def test_a_sentence_that_names_no_file_gets_its_name(
     assert run("inpaint", "in", "-o", "out", *SHORT, "--mask", "mask.png") == 1
     assert names("out") == ["d.png"]
     faults = said(capsys)
-    assert len(faults) == 3 and all("sizes differ" in line for line in faults)
+    assert len(faults) == 3 and all("of the same size" in line for line in faults)
     assert [line.split(":")[0] for line in faults] == ["in/a.png", "in/b.png", "in/c.jpg"]
 
 

@@ -15,7 +15,7 @@ import dip_lite as dip
 from .scene import ARGUMENTS, TINY, run, sentence
 
 WRONG: dict[str, tuple[list[object], str]] = {
-    "mask of another size": (["inpaint", "clean.png", "--mask", "small.png"], "the mask is 20×16"),
+    "mask of another size": (["inpaint", "clean.png", "--mask", "small.png"], "The mask is 20×16"),
     "mask that hides nothing": (["inpaint", "clean.png", "--mask", "black.png"], "hides nothing"),
     "mask that hides all": (["inpaint", "clean.png", "--mask", "white.png"], "hides everything"),
     "inverse mask that hides nothing": (
@@ -41,7 +41,7 @@ WRONG: dict[str, tuple[list[object], str]] = {
     "too large a result": (["super-resolve", "long.png", "--factor", 8], "4096"),
     "reference of the small size": (
         ["super-resolve", "small.png", "--factor", 3, "--reference", "small.png"],
-        "the result 60×48",
+        "the result is 60×48",
     ),
     "flash of another size": (["flash", "noisy.png", "--flash", "small.png"], "20×16"),
     "no flash": (["flash", "noisy.png"], "--flash"),

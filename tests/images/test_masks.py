@@ -90,8 +90,7 @@ def test_a_mask_of_another_size_is_refused() -> None:
     with pytest.raises(PictureError) as caught:
         load_mask(WHITE_IS_MISSING.T, X0)
     assert str(caught.value) == (
-        "The sizes differ, the mask is 20×30 pixels (W×H) and the picture 30×20: "
-        "give a mask of the picture's size."
+        "The mask is 20×30 pixels (W×H), but the picture is 30×20: use one of the same size."
     )
     with pytest.raises(PictureError, match="does not exist"):
         load_mask("no_such_mask.png", X0)

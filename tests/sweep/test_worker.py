@@ -66,7 +66,9 @@ def test_settings_may_name_pictures(picture: str) -> None:
     without = run_here(Trial(picture, "inpaint", {}, TINY, steps=2)).row["error"]
     assert "inpaint" in without and "mask" in without
     small = {**TINY, "mask": "sample:coins"}
-    assert "sizes differ" in run_here(Trial(picture, "inpaint", {}, small, steps=2)).row["error"]
+    assert (
+        "of the same size" in run_here(Trial(picture, "inpaint", {}, small, steps=2)).row["error"]
+    )
     flash = Trial(picture, "flash", {}, {**TINY, "flash": picture}, steps=2)
     assert "error" not in run_here(flash).row
 

@@ -178,6 +178,11 @@ const indexOf = (step) => {
   return best;
 };
 
+function setKind(name) {
+  kind = name;
+  for (const button of parts("kind")) button.setAttribute("aria-pressed", button.dataset.kind === name);
+}
+
 // --- the curve
 
 const across = (step) => {
@@ -205,7 +210,7 @@ function drawCurve() {
   setText(part("axis-left"), "step 0");
   setText(part("axis-right"), rows.length ? `step ${rows.at(-1)[0]}` : "");
   setText(part("axis-name"), known
-    ? `PSNR, ${low.toFixed(0)} to ${high.toFixed(0)} dB · bold: moving average`
+    ? `PSNR, ${low.toFixed(0)} to ${high.toFixed(0)} dB${rows.some((row) => row[4] != null) ? " · bold: moving average" : ""}`
     : "Fit to the input (loss, log scale)");
 }
 
@@ -282,7 +287,8 @@ function status(fresh = false) {
   }
   if (run.state === "done" && run.id !== "example") {
     const quality = n.psnr != null ? `: ${n.psnr.toFixed(2)} dB${n.ssim != null ? `, SSIM ${n.ssim.toFixed(3)}` : ""}` : "";
-    texts.push(`Result: step ${n.best_step} of ${n.step}${quality}`, describe(run.stop_reason), run.note);
+    const fused = n.fused ? ", fused with a classical denoiser" : "";
+    texts.push(`Result: step ${n.best_step} of ${n.step}${fused}${quality}`, describe(run.stop_reason), run.note);
   }
   if (run.id === "example") texts.push("Example: a noisy cat, fitted by an untrained network. Drag the slider: structure comes first, noise last.");
   const text = texts.filter(Boolean).join(" · "), now = `${run.id}:${run.state}`;
@@ -333,6 +339,9 @@ function update() {
     style.setProperty("--wide", width / height);
   }
   setVisible(part("with"), !!run.truth);
+  const hasRaw = run.frames.some((row) => row[6] > 0);
+  setVisible(part("which"), hasRaw);
+  if (!hasRaw && run.frames.length) setKind("avg");
   setVisible(part("files"), run.state === "done");
   for (const file of parts("file")) if (file.dataset.file) {
     setVisible(file, run.id !== "example");
@@ -387,8 +396,7 @@ for (const button of parts("jump")) {
 }
 for (const button of parts("kind")) {
   button.addEventListener("click", () => {
-    kind = button.dataset.kind;
-    for (const node of parts("kind")) node.setAttribute("aria-pressed", node === button);
+    setKind(button.dataset.kind);
     if (order.length) { label(true); paintCurrent(); }
   });
 }
