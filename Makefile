@@ -1,5 +1,5 @@
-# `make app` opens the demo, `make lab` the course, `make restore` cleans a photograph, `make test`
-# checks it all. Each sets up .venv first, with any Python from 3.10 to 3.13: `make test PYTHON=python3.12`.
+# `make app` opens the demo, `make lab` the course, `make restore` cleans a photograph, `make book`
+# builds the book, `make test` checks it all. Each sets up .venv first, with any Python from 3.10 to 3.13: `make test PYTHON=python3.12`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ export GOMP_SPINCOUNT ?= 3000
 NBVAL = PYTHONPATH="$(CURDIR)" $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 \
   -p no:cacheprovider --durations=0 --durations-min=15 notebooks
 
-.PHONY: app restore test lint types venv bench bench-app lab notebooks refresh clean
+.PHONY: app restore test lint types venv bench bench-app book lab notebooks refresh clean
 
 # The demo, in the browser.
 app: $(VENV)/.ready-app
@@ -25,6 +25,11 @@ test: $(VENV)/.ready-dev lint types
 # The course in JupyterLab, on its first page.
 lab: $(VENV)/.ready-course
 	PYTHONPATH="$(CURDIR)" $(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/index.ipynb
+
+# The book, in build/book/html; a warning is an error.
+book: $(VENV)/.ready-book
+	$(BIN)/python -m sphinx -b html -q -n -W --keep-going -d build/book/doctrees docs build/book/html
+	@echo "Open build/book/html/index.html"
 
 # Every notebook at its committed size; its verdicts must be those committed.
 notebooks: $(VENV)/.ready-dev
@@ -67,7 +72,11 @@ $(VENV)/.ready-app: requirements-app.txt $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet -r requirements-app.txt
 	@touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt requirements-course.txt requirements-app.txt requirements-sweep.txt $(VENV)/.ready
+$(VENV)/.ready-book: requirements-book.txt $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet -r requirements-book.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt requirements-course.txt requirements-app.txt requirements-sweep.txt requirements-book.txt $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	@touch $@
 

@@ -230,10 +230,10 @@ def hole(size: tuple[int, int], seed: int = 0, fraction: float = 1 / 16) -> Tens
 def kind_of(mask: Tensor) -> str:
     """What is missing: "scattered" pixels, "thin" strokes or a "hole".
 
-    hole        some missing pixel is farther from the known than in strokes (12 pixels, less in
-                small pictures), and than chance explains where so many are missing
-    scattered   missing neighbours are nearly independent: correlation below 0.2
-    thin        the rest: text, scratches, wires
+    * hole: some missing pixel is farther from the known than in strokes (12 pixels, less in small
+      pictures), and than chance explains where so many are missing
+    * scattered: missing neighbours are nearly independent, correlation below 0.2
+    * thin: the rest, such as text, scratches and wires
 
     Args:
         mask: (1, 1, H, W), 1 = known and 0 = missing, with both.

@@ -93,7 +93,7 @@ class Hourglass:
 
     @property
     def min_multiples(self) -> int:
-        """How many of those multiples a side must have: a norm needs cells, a reflection more."""
+        """How many of those multiples a side must have; a norm needs cells, a reflection more."""
         return max(2, self.kernel // 2 + 1 if self.padding == "reflect" else 0)
 
     def module(self, c_in: int, c_out: int) -> nn.Module:

@@ -72,7 +72,7 @@ class Trial:
 
     @property
     def files(self) -> list[str]:
-        """The names of all pictures it needs: its own, and those of masks and the like."""
+        """The names of all pictures it needs, its own and those of masks and the like."""
         named = [*self.degrade.items(), *self.settings.items()]
         more = [value for name, value in named if name in FILES and isinstance(value, str)]
         return list(dict.fromkeys([self.picture, *more]))

@@ -1,0 +1,56 @@
+"""Makes the run on the first page of the book, and the moving picture of the README.
+
+    python docs/make_landing.py        # a minute or two on two cores
+
+Writes `docs/learning.webp` and `docs/_static/landing_run.html`: one run of the plain prior on a
+noisy cat, from the first blur to the return of the noise.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dip_lite import Snapshot, add_noise, denoise, psnr, sample, watch
+from dip_lite.images.io import atomic_write
+from dip_lite.viz.animation import encode_animation
+from dip_lite.viz.scrubber import Scrubber
+
+DOCS = Path(__file__).parent
+SIDE, SIGMA, STEPS = 256, 25 / 255, 1200
+MAX_BYTES = {"learning.webp": 1_000_000, "_static/landing_run.html": 500_000}
+
+
+def main() -> None:
+    x_true = sample("chelsea")[..., 20 : 20 + SIDE, 90 : 90 + SIDE]
+    x0 = add_noise(x_true, SIGMA)
+    snaps = watch(denoise(x0, energy="mse"), steps=STEPS, label="plain prior")
+    labels = [f"step {snap.step} · {psnr(snap.x_avg.clamp(0, 1), x_true):.1f} dB" for snap in snaps]
+    beside = [torch.cat([x0, snap.x_avg.clamp(0, 1)], dim=3) for snap in snaps]
+    write("learning.webp", encode_animation(beside, labels, "webp", seconds=7))
+    write("_static/landing_run.html", landing(snaps, x0, x_true, labels).encode())
+
+
+def landing(snaps: list[Snapshot], x0: Tensor, x_true: Tensor, labels: list[str]) -> str:
+    """The scrubber as a piece of HTML; an animation where it cannot be one yet."""
+    if hasattr(Scrubber, "to_html"):
+        scrubber: Any = Scrubber
+        return str(scrubber(snaps, x_true, x0=x0).to_html(fragment=True))
+    pictures = [snap.x_avg.clamp(0, 1) for snap in snaps[::2]]
+    data = base64.b64encode(encode_animation(pictures, labels[::2], "webp")).decode()
+    return f'<img alt="A fit, step by step" src="data:image/webp;base64,{data}">\n'
+
+
+def write(name: str, data: bytes) -> None:
+    if len(data) > MAX_BYTES[name]:
+        raise ValueError(f"{name} has {len(data)} bytes, more than {MAX_BYTES[name]}: not written")
+    atomic_write(DOCS / name, data)
+    print(f"{name}: {len(data) // 1000} KB")
+
+
+if __name__ == "__main__":
+    main()
