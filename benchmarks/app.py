@@ -1,6 +1,6 @@
 """The demo's speeds, as a table: `python -m benchmarks.app`, about ten minutes on two quiet cores.
 
-Needs requirements-app.txt, Playwright and a Chromium. `--sessions 20` is over sooner.
+Needs requirements-dev.txt and a Chromium. `--sessions 20` is over sooner, `--scrubbing` soonest.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -28,7 +29,9 @@ from dip_lite.app.limits import Limits
 from dip_lite.app.request import RunRequest
 from dip_lite.app.restoration import Inputs, build_restoration
 from dip_lite.app.uploads import Picture
+from dip_lite.viz.scrubber.page import Clip
 from tests.app.server import FLAGS, Server, chromium
+from tests.viz.jupyter import Lab
 
 # from an input event on the slider to the frame painted: drawn, and the browser past its next paint
 SCRUB = """async (moves) => {
@@ -123,23 +126,55 @@ def answering(server: Server, count: int = 40) -> float:
     return statistics.median(times)
 
 
-def scrubbing(server: Server, moves: int = 200) -> tuple[float, float, int]:
-    """Median and 95th percentile in milliseconds on the landing, and requests made meanwhile."""
+@contextmanager
+def a_browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(server.address)
-        page.wait_for_selector(".dip-frame[data-shown^=example]", timeout=120_000)
-        page.wait_for_timeout(2000)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        found = page.evaluate(SCRUB, moves)
+        yield browser
         browser.close()
+
+
+def scrubbing(page: Any, moves: int = 200) -> tuple[float, float, int]:
+    """Median and 95th percentile in milliseconds on a page, and requests made meanwhile.
+
+    JupyterLab's own, which ask for news every few seconds, are not counted.
+    """
+    page.wait_for_selector(".dip-frame[data-step]", timeout=120_000)
+    page.wait_for_timeout(2000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    found = page.evaluate(SCRUB, moves)
     assert not found["wrong"]
     times = sorted(found["times"])
-    return statistics.median(times), times[int(0.95 * len(times))], len(asked)
+    ours = [url for url in asked if "/api/" not in url]
+    return statistics.median(times), times[int(0.95 * len(times))], len(ours)
+
+
+def scrubbing_demo(server: Server) -> tuple[float, float, int]:
+    """The same on the landing of the demo."""
+    with a_browser() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(server.address)
+        return scrubbing(page)
+
+
+def scrubbing_elsewhere() -> dict[str, tuple[float, float, int]]:
+    """The same on a page from a file, with the network off, and in JupyterLab."""
+    clip, x = Clip(None, None), sample("chelsea")
+    for i in range(60):
+        clip.add(i * i, [i / 10, 1 / (1 + i)], F.interpolate(x, (256, 256)) * (i / 60))
+    with a_browser() as browser, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.html"
+        path.write_text(clip.to_html(), "utf-8")
+        page = browser.new_context(offline=True).new_page()
+        page.goto(path.as_uri())
+        times = {"a page without a server": scrubbing(page)}
+        lab = Lab(browser, Path(folder))
+        times["JupyterLab"] = scrubbing(lab.page)
+        lab.close()
+    return times
 
 
 def leaving(server: Server, count: int) -> tuple[list[float], float]:
@@ -223,7 +258,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--leavers", type=int, default=30)
+    parser.add_argument("--scrubbing", action="store_true", help="measure nothing else")
     asked = parser.parse_args()
+    if asked.scrubbing:
+        server = Server()
+        scrub_rows({"the demo, idle": scrubbing_demo(server)} | scrubbing_elsewhere())
+        server.close()
+        return
     demo, command_line = steps_in()
     shown = f"{demo} : {command_line}, {sum(demo) / sum(command_line):.2f}"
     row("steps in 20 s against the command line's", shown, "0.90")
@@ -231,13 +272,10 @@ def main() -> None:
     row("boot to first byte", f"{server.boot:.1f} s", "10 s")
     row("resident before the first run", f"{server.memory():.0f} MB", "600 MB")
     row("/ answers, idle", f"{answering(server):.0f} ms", "")
-    middle, slow, requests = scrubbing(server)
-    row("scrubbing, idle: median (95 %)", f"{middle:.0f} ({slow:.0f}) ms", "30 ms")
-    row("requests during 200 moves", str(requests), "0")
+    scrub_rows({"the demo, idle": scrubbing_demo(server)} | scrubbing_elsewhere())
     with a_fit_going(server):
         row("/ answers during a fit", f"{answering(server):.0f} ms", "500 ms")
-        middle, slow, _ = scrubbing(server)
-        row("scrubbing during a fit", f"{middle:.0f} ({slow:.0f}) ms", "50 ms")
+        scrub_rows({"the demo, during a fit": scrubbing_demo(server)})
     row("20 at once", str(crowd(server)), "own or full")
     waits, alone = leaving(server, asked.leavers)
     middle = statistics.median(waits)
@@ -247,6 +285,12 @@ def main() -> None:
     shown = f"{early:.0f} → {late:.0f} MB, × {late / early:.2f}"
     row(f"memory after 5 and {asked.sessions} sessions", shown, "× 1.2")
     server.close()
+
+
+def scrub_rows(times: dict[str, tuple[float, float, int]]) -> None:
+    for where, (middle, slow, requests) in times.items():
+        shown = f"{middle:.0f} ({slow:.0f}) ms, {requests} requests"
+        row(f"scrubbing in {where}: median (95 %) of 200 moves", shown, "20 ms, 0 requests")
 
 
 def row(what: str, value: str, wanted: str) -> None:

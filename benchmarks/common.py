@@ -45,56 +45,59 @@ def _best(
     return max(scores)
 
 
-def classical(x_true: Tensor, x0: Tensor, sigma: float) -> dict[str, tuple[float, str]]:
-    """PSNR of scikit-image's denoisers, each at its best setting for this very picture."""
-    from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
+def best_tv(x_true: Tensor, x0: Tensor) -> tuple[float, str]:
+    """PSNR of total variation (scikit-image) at the best weight for this very picture."""
+    from skimage.restoration import denoise_tv_chambolle
 
     noisy = _array(x0)
 
     def tv(weight: float) -> Callable[[], np.ndarray]:
         return lambda: denoise_tv_chambolle(noisy, weight=weight, channel_axis=-1)
 
+    weights = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3)
+    return _best(x_true, [(f"weight {w}", tv(w)) for w in weights])
+
+
+def best_nlm(x_true: Tensor, x0: Tensor, sigma: float) -> tuple[float, str]:
+    """PSNR of non-local means (scikit-image) at the best setting for this very picture."""
+    from skimage.restoration import denoise_nl_means
+
+    noisy = _array(x0)
+
     def nlm(size: int, distance: int, h: float) -> Callable[[], np.ndarray]:
         return lambda: denoise_nl_means(
-            noisy,
-            patch_size=size,
-            patch_distance=distance,
-            h=h * sigma,
-            sigma=sigma,
-            fast_mode=True,
-            channel_axis=-1,
-        )
+            noisy, patch_size=size, patch_distance=distance, h=h * sigma, sigma=sigma,
+            fast_mode=True, channel_axis=-1,
+        )  # fmt: skip
+
+    shapes, strengths = ((3, 6), (5, 6), (5, 11)), (0.3, 0.4, 0.5, 0.6)
+    tries = [
+        (f"patch {p}, distance {d}, h {h}σ", nlm(p, d, h)) for p, d in shapes for h in strengths
+    ]
+    return _best(x_true, tries)
+
+
+def classical(x_true: Tensor, x0: Tensor, sigma: float) -> dict[str, tuple[float, str]]:
+    """PSNR of scikit-image's denoisers, each at its best setting for this very picture."""
+    from skimage.restoration import denoise_wavelet
+
+    noisy = _array(x0)
 
     def wavelet(method: str, ycbcr: bool) -> Callable[[], np.ndarray]:
         return lambda: denoise_wavelet(
-            noisy,
-            sigma=sigma,
-            method=method,
-            convert2ycbcr=ycbcr,
-            rescale_sigma=True,
+            noisy, sigma=sigma, method=method, convert2ycbcr=ycbcr, rescale_sigma=True,
             channel_axis=-1,
-        )
+        )  # fmt: skip
 
-    weights = (0.08, 0.1, 0.12, 0.15, 0.2, 0.3)
-    shapes = ((3, 6), (5, 6), (5, 11))
+    tries = [
+        (f"{method}, {'YCbCr' if ycbcr else 'RGB'}", wavelet(method, ycbcr))
+        for method in ("BayesShrink", "VisuShrink")
+        for ycbcr in (True, False)
+    ]
     return {
-        "TV": _best(x_true, [(f"weight {w}", tv(w)) for w in weights]),
-        "NLM": _best(
-            x_true,
-            [
-                (f"patch {p}, distance {d}, h {h}σ", nlm(p, d, h))
-                for p, d in shapes
-                for h in (0.3, 0.4, 0.5, 0.6)
-            ],
-        ),
-        "wavelet": _best(
-            x_true,
-            [
-                (f"{m}, {'YCbCr' if y else 'RGB'}", wavelet(m, y))
-                for m in ("BayesShrink", "VisuShrink")
-                for y in (True, False)
-            ],
-        ),
+        "TV": best_tv(x_true, x0),
+        "NLM": best_nlm(x_true, x0, sigma),
+        "wavelet": _best(x_true, tries),
     }
 
 

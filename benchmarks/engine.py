@@ -17,14 +17,15 @@ STEP = """
 import json, sys, time, contextlib
 import torch
 import dip_lite as dip
-from dip_lite import hardware
+from dip_lite.engine import device as hardware
+from dip_lite.engine.loop import Run
 side, preset, steps, change = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 if change == "give memory back":
     hardware.keep_memory = lambda: False
 before = hardware.peak_memory()
 x = torch.nn.functional.interpolate(dip.sample("astronaut"), size=(side, side), mode="bilinear")
 task = dip.denoise(dip.add_noise(x, 25 / 255), 25 / 255, preset=preset)
-run = dip.Run(task, precision="bfloat16" if change == "bfloat16" else "float32")
+run = Run(task, precision="bfloat16" if change == "bfloat16" else "float32")
 if change == "contiguous":
     run.net.to(memory_format=torch.contiguous_format)
 run.advance()
@@ -37,6 +38,31 @@ for _ in range(steps):
         snaps.append(run.snapshot())
 print(json.dumps({"step": sorted(times)[len(times) // 2],
                   "mb": (hardware.peak_memory() - before) / 2**20}))
+"""
+SHARE = """
+import json, sys, time
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+import dip_lite as dip
+from dip_lite.engine.loop import Run
+side = int(sys.argv[1])
+a, b = torch.randn(2, 1536, 1536)
+def multiply():
+    start = time.perf_counter()
+    a @ b
+    return 2 * 1536**3 / (time.perf_counter() - start)
+peak = max(multiply() for _ in range(20))
+x = torch.nn.functional.interpolate(dip.sample("astronaut"), size=(side, side), mode="bilinear")
+run = Run(dip.denoise(dip.add_noise(x, 25 / 255), 25 / 255), precision="float32")
+with FlopCounterMode(display=False) as counter:
+    run.advance()
+times = []
+for _ in range(20):
+    start = time.perf_counter()
+    run.advance()
+    times.append(time.perf_counter() - start)
+peak = max(peak, *(multiply() for _ in range(20)))
+print(json.dumps({"flop": counter.get_total_flops(), "peak": peak, "step": sorted(times)[10]}))
 """
 IMPORT = """
 import time, torch
@@ -82,11 +108,15 @@ def main() -> None:
     compare("memory kept : given back, 512²", (512,), (512, "fast", 10, "give memory back"))
     compare("channels_last : contiguous, 512²", (512,), (512, "fast", 10, "contiguous"))
     compare("float32 : bfloat16, 512²", (512,), (512, "fast", 3, "bfloat16"), rounds=1)
+    share = json.loads(_run(SHARE, 512))
+    reached = share["flop"] / share["step"] / share["peak"]
     held = measure(512, "fast", 65)["mb"]
     imports = statistics.median(float(_run(IMPORT)) for _ in range(5))
     parts = [
         machine() + ".",
         table(["seconds a step", "first", "second", "ratio"], rows),
+        f"A step at 512² takes {share['flop'] / 1e9:.1f} GFLOP and {share['step']:.3f} s: "
+        f"{reached:.2f} of the {share['peak'] / 1e9:.0f} GFLOP/s of a matrix product.",
         f"Peak memory at 512² with 60 snapshots kept: {held:.0f} MB above the imports. "
         f"`import dip_lite` after `import torch`: {imports * 1e3:.0f} ms.",
     ]

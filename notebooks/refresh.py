@@ -1,8 +1,8 @@
 """Runs notebooks at full size and keeps what they print: python notebooks/refresh.py [name …]
 
 A name may be a part such as 01; without a name, all are run. Widgets are dropped from the outputs,
-since they do nothing on a web page; their text alternative stays. A notebook
-that fails, or comes out larger than 500 KB, is left as it was.
+since they do nothing without a kernel; the page beside each, which does, stays. A notebook that
+fails, or comes out larger than 1.5 MB, is left as it was.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import nbformat
 from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
-MAX_BYTES = 500_000  # bytes
+MAX_BYTES = 1_500_000
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SETTINGS = {
     "DIP_LITE_FAST": "0",

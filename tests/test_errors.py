@@ -15,7 +15,7 @@ import dip_lite
 from dip_lite import errors
 from dip_lite.errors import exit_status, name_of, reason, sentence
 
-OPTIONAL = {"gradio", "ipywidgets", "dask", "distributed", "pandas"}  # extras
+OPTIONAL = {"gradio", "anywidget", "dask", "distributed", "pandas"}  # extras
 
 
 def _classes() -> list[type[BaseException]]:

@@ -75,7 +75,10 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(dip_lite.__file__).parent.parent)}
 
 
-HEAVY = "matplotlib skimage PIL click tqdm scipy pandas torchvision IPython ipywidgets gradio dask"
+HEAVY = (
+    "matplotlib skimage PIL click tqdm scipy pandas torchvision IPython ipywidgets anywidget "
+    "gradio dask"
+)
 
 
 @pytest.mark.parametrize("module", HEAVY.split())

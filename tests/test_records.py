@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -388,6 +389,29 @@ def test_animations_have_a_frame_a_snapshot(
     kept.animate(path, which="best", seconds=0.5)
     with Image.open(path) as animation:
         assert animation.n_frames == 6
+
+
+def rows_of(page: str) -> list[list[float]]:
+    found = re.search(r"still\(document.body, (\{.*?\}), decode", page)
+    assert found
+    return list(json.loads(found[1])["frames"])
+
+
+def test_a_page_has_a_frame_a_snapshot_and_the_curve(whole: tuple[Path, Snapshot]) -> None:
+    kept = Record(whole[0])
+    rows = rows_of(kept.to_html())
+    assert [row[0] for row in rows] == kept.steps
+    assert [row[3] for row in rows] == pytest.approx([*kept.curve["psnr_true"]])
+    assert all(row[6] > 0 for row in rows)  # raw outputs
+    compared = kept.to_html(which="x", x0=picture(), x_true=picture(), fragment=True)
+    assert compared.count("data:image/webp") == 3 and "&quot;kind&quot;: &quot;raw" in compared
+    assert all(row[6] == 0 for row in rows_of(kept.to_html(which="best")))
+    one_sentence(lambda: kept.to_html(which="y"), "which must be one of", "'y'")
+
+
+def test_an_empty_record_has_no_page(young: Path) -> None:
+    (young / "curve.json").unlink()
+    one_sentence(lambda: Record(young).to_html(), "no snapshot yet")
 
 
 def test_contact_sheet_and_refusals(tmp_path: Path, whole: tuple[Path, Snapshot]) -> None:

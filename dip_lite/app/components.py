@@ -20,11 +20,22 @@ if TYPE_CHECKING:
     from .uploads import Picture
 
 ASSETS = Path(__file__).parent / "assets"
+SCRUBBER = Path(__file__).parents[1] / "viz/scrubber"
+DOWNLOADS = {
+    "result.png": "Result (PNG)", "animation.webp": "Animation (WebP)",
+    "animation.gif": "Animation (GIF)", "record.zip": "Record (ZIP)",
+}  # fmt: skip
 
 
 def scrubber(state: dict[str, Any], **options: Any) -> gr.HTML:
-    """A run, step by step."""
-    return _component("scrubber", state, **options)
+    """A run, step by step: the component of `viz.scrubber`, with the demo's downloads."""
+    links = "".join(
+        f'<a class="dip-file" data-file="{name}" download hidden>{text}</a>'
+        for name, text in DOWNLOADS.items()
+    )
+    html = (SCRUBBER / "scrubber.html").read_text("utf-8").replace("</nav>", f"{links}</nav>")
+    module = f"scrubber.js?v={state['version']}"
+    return _component("scrubber", state, html_template=html, module=module, **options)
 
 
 def painter(**options: Any) -> gr.HTML:

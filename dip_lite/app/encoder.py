@@ -8,18 +8,14 @@ with EventEncoder() as encoder:
 
 from __future__ import annotations
 
-import base64
-import io
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-from PIL import Image
-from torch import Tensor
-
-from ..images.io import to_pil
+from ..images.io import data_uri as data_uri
+from ..images.io import encode_webp as encode_webp
 from .events import Event
 
 MAX_PENDING = 3  # snapshots waiting to be encoded; each holds two or three pictures
@@ -76,20 +72,3 @@ class EventEncoder:
         events = make()
         self.seconds += time.thread_time() - started
         return events
-
-
-def encode_webp(x: Tensor | Image.Image, side: int = 512, quality: int = 82) -> bytes:
-    """A picture as WebP, its longer side at most `side` pixels."""
-    picture = x if isinstance(x, Image.Image) else to_pil(x)
-    scale = side / max(picture.size)
-    if scale < 1:
-        width, height = (max(1, round(length * scale)) for length in picture.size)
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    memory = io.BytesIO()
-    picture.save(memory, "WEBP", quality=quality, method=1)
-    return memory.getvalue()
-
-
-def data_uri(x: Tensor | Image.Image, side: int = 512) -> str:
-    """The same, as an address that contains it."""
-    return "data:image/webp;base64," + base64.b64encode(encode_webp(x, side)).decode()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "assets/examples"
+MODULE = Path(__file__).parents[1] / "viz/scrubber/scrubber.js"
 BYTES = "application/octet-stream"
 
 
@@ -23,7 +24,9 @@ class Example:
         self.state: dict[str, Any] = json.loads((folder / "landing.json").read_text("utf-8"))
         self._pack = (folder / "landing.pack").read_bytes()
         # part of its addresses, as browsers keep what they fetched
-        self.state["version"] = hashlib.sha256(self._pack).hexdigest()[:12]
+        self._module = MODULE.read_bytes()
+        self.state["version"] = hashlib.sha256(self._pack + self._module).hexdigest()[:12]
+        self.state["compare"] = 50  # per cent of the picture in which the noisy one is seen
 
     @functools.cached_property
     def _names(self) -> set[str]:
@@ -31,6 +34,8 @@ class Example:
 
     def fetch(self, name: str, first: int = 0, last: int = 0) -> tuple[bytes, str] | None:
         """A file and its media type, as `DemoRun.fetch`."""
+        if name == MODULE.name:  # the scrubber itself, which comes with it
+            return self._module, "text/javascript"
         if name == "frames":
             ends = [0, *itertools.accumulate(row[-1] + row[-2] for row in self.state["frames"])]
             first, last = (min(max(n, 0), len(ends) - 1) for n in (first, last))

@@ -4,8 +4,9 @@ TITLE = "Deep Image Prior, in your browser"
 HEADER = """<h1>An untrained network restores your picture</h1>
 <p>The network starts from random weights and sees only one picture. It learns structure first and
 noise last, so stopping early leaves the noise out. Drag the slider to see for yourself.</p>"""
-PICTURE = """<h2>Picture</h2><p class="hint">Drop, paste or choose your own, or pick an example. It
-stays on this server, is used for your runs only, and is deleted when you leave.</p>"""
+PICTURE = """<h2>Picture</h2><p class="hint">Drop, paste or
+<button type="button" id="choose">choose</button> your own, or pick an example. It stays on this
+server, is used for your runs only, and is deleted when you leave.</p>"""
 
 TASKS = {
     "denoise": "Denoise",

@@ -9,6 +9,7 @@ import click
 from starlette.middleware import Middleware
 
 from . import environment  # noqa: F401  before Gradio
+from .components import SCRUBBER
 from .example import Example
 from .limits import Limits
 from .middleware import DemoMiddleware
@@ -79,7 +80,7 @@ def launch_settings(sessions: Sessions, example: Example) -> dict[str, Any]:
     app = {"middleware": [Middleware(middleware, sessions=sessions, example=example)]}
     return {
         "theme": theme(),
-        "css_paths": [ASSETS / name for name in ("page.css", "scrubber.css", "painter.css")],
+        "css_paths": [ASSETS / "page.css", SCRUBBER / "scrubber.css", ASSETS / "painter.css"],
         "js": (ASSETS / "page.js").read_text("utf-8"),
         "head": '<meta name="description" content="Deep Image Prior: watch a network learn">',
         "max_file_size": limits.max_upload_bytes,

@@ -3,6 +3,7 @@
 page = build(Sessions(limits), Example())      # a gr.Blocks, which `launch.py` serves
 """
 
+import html
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from .labels import (
     TITLE,
     budgets,
 )  # fmt: skip
+from .links import read_link
 from .request import RunRequest
 from .sessions import Sessions
 
@@ -47,6 +49,7 @@ class Controls:
     run: gr.Button
     stop: gr.Button
     brush: gr.HTML
+    next_file: gr.File  # hidden: takes the picture that replaces the one in "picture"
     pictures: dict[str, Any]  # by role, and "sample"
     damage: gr.Checkbox  # whether to add damage first
     fields: dict[str, Any]  # of a `RunRequest`, by name
@@ -71,6 +74,7 @@ def build(sessions: Sessions, example: Example) -> gr.Blocks:
         _mask_events(sessions, controls)
         _task_events(controls)
         _run_events(sessions, controls)
+        _link_events(page, sessions, controls)
         publish(sessions)
 
         def leave(request: gr.Request) -> None:
@@ -93,6 +97,7 @@ def _controls(viewer: gr.HTML, max_seconds: float) -> Controls:
     fields: dict[str, Any] = {"task": _radio("task", [(label, n) for n, label in TASKS.items()])}
     gr.HTML(PICTURE, apply_default_css=False)
     file = _file("file", "Your picture", show_label=False)
+    next_file = _file("next-file", "Another picture", visible="hidden")
     sample = thumbnails(SAMPLES, elem_id="examples")
     flash = _file("flash", "The same scene with flash (optional)", visible=False)
     damage = gr.Checkbox(
@@ -119,7 +124,7 @@ def _controls(viewer: gr.HTML, max_seconds: float) -> Controls:
     with gr.Accordion("Advanced settings", open=False, elem_id="more"):
         _advanced(fields)
     pictures = {"picture": file, "sample": sample, "flash": flash, "mask": mask}
-    return Controls(viewer, run, stop, brush, pictures, damage, fields, panels)
+    return Controls(viewer, run, stop, brush, next_file, pictures, damage, fields, panels)
 
 
 def _advanced(fields: dict[str, Any]) -> None:
@@ -178,6 +183,10 @@ def _picture_events(sessions: Sessions, controls: Controls) -> None:
             return [*show(pictures.add_upload(path), False), ""]
 
     @handle_errors()
+    def replace(path: str, request: gr.Request) -> list[Any]:
+        return [*upload(path, request), gr.File(path), gr.File(None)]
+
+    @handle_errors()
     def choose(name: str, request: gr.Request) -> list[Any]:
         with sessions.pictures(request.session_hash) as pictures:
             return [*show(pictures.add_sample(name), True), gr.File(None)]
@@ -191,6 +200,9 @@ def _picture_events(sessions: Sessions, controls: Controls) -> None:
     shown = [controls.viewer, controls.brush, controls.damage, controls.pictures["mask"]]
     uploaded = file.upload(upload, file, [*shown, sample], **QUIET)
     uploaded.failure(lambda: None, None, file, **QUIET)
+    again = controls.next_file
+    replaced = again.upload(replace, again, [*shown, sample, file, again], **QUIET)
+    replaced.failure(lambda: None, None, again, **QUIET)
     sample.select(choose, sample, [*shown, file], **QUIET)
     file.clear(remove, None, [*shown, sample], **QUIET)
     for role in ("flash", "mask"):
@@ -241,6 +253,26 @@ def _task_events(controls: Controls) -> None:
         ]
 
     task.change(show, task, [task, flash, controls.damage, *panels.values()], **INSTANT)
+
+
+def _link_events(page: gr.Blocks, sessions: Sessions, controls: Controls) -> None:
+    """Sets the page up as the link asks that opened it."""
+    fields, pictures = controls.fields, controls.pictures
+
+    @handle_errors()
+    def follow(request: gr.Request) -> list[Any]:
+        asked, text = read_link(dict(request.query_params))
+        if text:
+            gr.Warning(html.escape(text), title="Link")
+        set_up = [asked.get(name, gr.skip()) for name in ("task", "plain_prior", "sample")]
+        if "sample" not in asked:
+            return [*set_up, gr.skip(), gr.skip()]
+        with sessions.pictures(request.session_hash) as kept:
+            state, uri = ready_state(kept.add_sample(asked["sample"]))
+        return [*set_up, state, gr.HTML("", picture=uri)]
+
+    changed = [fields["task"], fields["plain_prior"], pictures["sample"]]
+    page.load(follow, None, [*changed, controls.viewer, controls.brush], **QUIET)
 
 
 def _run_events(sessions: Sessions, controls: Controls) -> None:

@@ -19,16 +19,19 @@ from ..engine.task import Task
 from ..errors import UserError, WeightsError
 from ..images.degrade import jpeg
 from ..images.io import match_channels
+from ..images.jpeg import JpegConstraint
 from ..images.masks import hole, random_mask, scratches, text_mask
 from ..images.noise import add_noise
 from ..images.resample import Downsample, upsample
 from ..nets.alexnet import Probe, cached
 from ..tasks import denoise, flash_no_flash, inpaint, invert, remove_jpeg, super_resolve
+from ..tasks.jpeg import Deblocked
 from .gpu import has_gpu
 from .limits import Limits
 from .request import RunRequest
 from .uploads import Picture, check_mask
 
+BLIND = "How this picture was compressed is not known, so its artifacts are removed blindly."
 EVENING = (0.62, 0.47, 0.33)  # red, green and blue under a lamp, as shares of daylight
 MIN_SIDE = 16  # pixels
 Options = dict[str, Any]  # that all tasks take
@@ -43,6 +46,7 @@ class Inputs:
     picture: Picture
     flash: Picture | None = None
     mask: Tensor | None = None  # (1, 1, H, W), 1 = known, drawn or uploaded
+    constraint: JpegConstraint | None = None  # of the picture's own JPEG file
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,10 @@ def _denoise(request: RunRequest, inputs: Inputs, _: Limits, options: Options) -
 def _jpeg(request: RunRequest, inputs: Inputs, _: Limits, options: Options) -> Restoration:
     x = inputs.picture.x
     x0 = jpeg(x, request.quality) if request.quality else x
-    return Restoration(remove_jpeg(x0, **options), x0, x if request.quality else None)
+    file = None if request.quality else inputs.constraint
+    task = remove_jpeg(x0, file=file, blind=request.plain_prior, **options)
+    note = "" if isinstance(task, Deblocked) or request.plain_prior else BLIND
+    return Restoration(task, x0, x if request.quality else None, note)
 
 
 def _inpaint(request: RunRequest, inputs: Inputs, _: Limits, options: Options) -> Restoration:

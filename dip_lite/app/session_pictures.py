@@ -118,7 +118,11 @@ class SessionPictures:
         if request.task == "inpaint" and request.mask == "upload":
             uploaded = self._load("mask")
             mask = None if uploaded is None else uploads.fit_mask(uploaded, picture)
-        return Inputs(picture, None if flash is None else Picture(flash), mask)
+        source = self.sources.get("picture", "")
+        constraint = None
+        if request.task == "jpeg" and source and not source.startswith(SAMPLE):
+            constraint = uploads.read_constraint(source, picture)
+        return Inputs(picture, None if flash is None else Picture(flash), mask, constraint)
 
     def close(self) -> None:
         """Ends the session: deletes its uploads, unless another session uses them."""

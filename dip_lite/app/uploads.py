@@ -21,6 +21,8 @@ from torch import Tensor
 
 from ..errors import PictureError, PictureWarning, UserError
 from ..images.io import load, match_channels
+from ..images.jpeg import JpegConstraint
+from ..images.jpeg_file import read_jpeg
 from ..images.samples import sample
 
 PNG_URI = "data:image/png;base64,"
@@ -47,6 +49,16 @@ def read_picture(path: str, max_pixels: int) -> Picture:
         (height, width), (h, w) = x.shape[2:], small.shape[2:]
         note = f"Your picture was scaled down from {width}×{height} to {w}×{h} pixels. {note}"
     return Picture(small, note.strip())
+
+
+def read_constraint(path: str, picture: Picture) -> JpegConstraint | None:
+    """What the file of a picture says, if it is a JPEG and the picture was not scaled down."""
+    try:
+        constraint = read_jpeg(path)
+    except PictureError:
+        return None
+    same = constraint.size == picture.x.shape[2:] and len(constraint.planes) == picture.x.shape[1]
+    return constraint if same else None
 
 
 def read_sample(name: str, max_pixels: int) -> Picture:

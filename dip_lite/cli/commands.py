@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..images.io import SAVED
+from ..images.io import SAVED, atomic_write, load
 from ..records import Record
 from ..tasks.presets import PRESET_NAMES
 from .batch import adapt_request, restore_all
@@ -79,6 +79,8 @@ HELP = {
 
     \b
     python -m dip_lite jpeg blocky.jpg -o smooth.png
+
+    What a JPEG file says about its compression is used. Of other files only the pixels are.
     """,
     "inpaint": """Fill in missing parts of pictures: text, scratches, holes.
 
@@ -153,6 +155,11 @@ cli.add_command(sweep)
         Option("--animation", type=click.Path(), help="A .gif or .webp of the snapshots."),
         Option("--sheet", type=click.Path(), help="A .png with the snapshots side by side."),
         Option(
+            "--html", type=click.Path(), help="A page to drag through; works without a network."
+        ),
+        Option("--before", type=click.Path(), help="For --html: the picture that was restored."),
+        Option("--reference", type=click.Path(), help="For --html: the clean picture."),
+        Option(
             "--show",
             type=click.Choice(["x_avg", "x"]),
             default="x_avg",
@@ -160,17 +167,31 @@ cli.add_command(sweep)
         ),
     ]
 )
-def export(record: str, animation: str | None, sheet: str | None, show: str) -> None:
-    """Turn a RECORD folder into an animation or a contact sheet.
+def export(
+    record: str,
+    animation: str | None,
+    sheet: str | None,
+    html: str | None,
+    before: str | None,
+    reference: str | None,
+    show: str,
+) -> None:
+    """Turn a RECORD folder into a page, an animation or a contact sheet.
 
     \b
+    python -m dip_lite export run1 --html run1.html
     python -m dip_lite export run1 --animation run1.webp --sheet run1.png
     """
-    if not (animation or sheet):
-        raise click.UsageError("nothing to write: add --animation FILE.webp or --sheet FILE.png")
+    if not (animation or sheet or html):
+        raise click.UsageError(
+            "nothing to write: add --html FILE.html, --animation FILE.webp or --sheet FILE.png"
+        )
     opened = Record(record)
     if animation:
         opened.animate(animation, which=show)
     if sheet:
         opened.contact_sheet(sheet, which=show)
-    click.echo(f"Wrote {' and '.join(name for name in (animation, sheet) if name)}.")
+    if html:
+        x0, x_true = (load(path) if path else None for path in (before, reference))
+        atomic_write(html, opened.to_html(show, x0, x_true).encode())
+    click.echo(f"Wrote {' and '.join(name for name in (animation, sheet, html) if name)}.")

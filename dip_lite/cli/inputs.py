@@ -75,6 +75,8 @@ def build_task(request: RestoreRequest, inputs: Inputs) -> tuple[Task, dict[str,
     arguments = {name: value for name, value in settings.items() if name not in INPUTS}
     if "refit_known" in arguments:
         arguments["keep_known"] = not arguments.pop("refit_known")
+    if request.task == "jpeg" and not settings["blind"]:
+        arguments["file"] = request.picture
     if inputs.flash is not None:
         arguments["flash"] = inputs.flash
     if inputs.guide is not None:
@@ -84,7 +86,11 @@ def build_task(request: RestoreRequest, inputs: Inputs) -> tuple[Task, dict[str,
         settings["missing"] = round(1 - float(inputs.mask.mean()), 4)
     if COMMANDS[request.task].has_network:
         arguments |= {"preset": request.preset, "seed": request.seed}
-    return TASKS[request.task](inputs.x0, **arguments), settings
+    task = TASKS[request.task](inputs.x0, **arguments)
+    if request.task == "jpeg":
+        constraint = getattr(task, "constraint", None)
+        settings["constraints"] = "none" if constraint is None else constraint.subsampling
+    return task, settings
 
 
 def _noise_settings(options: dict[str, Any], preset: str, x0: Tensor) -> dict[str, Any]:

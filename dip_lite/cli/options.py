@@ -94,6 +94,7 @@ SIGMA = "Noise level in grey levels, 0 to 255, such as 25. [default: estimated]"
 NOISE = "gaussian: sensor noise. poisson: photon noise. salt-pepper: white and black dots."
 GUIDE = "Classical guide: classical, nlm, none or a picture. [default: by the preset]"
 ENERGY = "recorrupted: best for white noise. mse: the paper's. [default: by the preset]"
+BLIND = "Use the pixels only, not what a JPEG file says about its compression."
 MASK = "Picture in which WHITE IS MISSING, or a folder with one per picture."
 COLOR = "Pixels of exactly this color are missing, such as '#ff00ff'."
 KIND = "What is missing: scattered pixels, thin strokes or a hole. [default: found from the mask]"
@@ -116,7 +117,7 @@ COMMANDS = {
             Option("--guide", help=GUIDE),
         )
     ),
-    "jpeg": Command(),
+    "jpeg": Command((Option("--blind", is_flag=True, help=BLIND),)),
     "inpaint": Command(
         (
             *_MASK,

@@ -125,7 +125,7 @@ def _shrink_strip(
     x0: Tensor, pilot: Tensor | None, shrink: Shrink, side: int, stride: int
 ) -> Tensor:
     colours, (height, width) = x0.shape[1], x0.shape[2:]
-    mix, basis = _mix(colours).to(x0), _basis(side).to(x0)
+    mix, basis = _mix(colours).to(x0), dct_basis(side).to(x0)
     pad = side - stride
     more = [pad + (-(n + 2 * pad - side)) % stride for n in (height, width)]
 
@@ -155,7 +155,7 @@ def _reflect(x: Tensor, before: int, after: list[int]) -> Tensor:
 
 
 @functools.lru_cache(maxsize=4)
-def _basis(side: int) -> Tensor:
+def dct_basis(side: int) -> Tensor:
     """The orthonormal DCT-II of a block as convolution kernels, (side², 1, side, side)."""
     k = torch.arange(side, dtype=torch.float64)
     rows = torch.cos(math.pi * (2 * k + 1) * k[:, None] / (2 * side)) * math.sqrt(2 / side)

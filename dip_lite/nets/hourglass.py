@@ -119,8 +119,18 @@ def _conv(
     c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1, bias: bool = True
 ) -> nn.Conv2d:
     """A convolution that keeps the size, or halves it with stride 2."""
+    if (size, stride) == (1, 1):
+        return Pointwise(c_in, c_out, 1, bias=bias)
     mode: Any = shape.padding if size > 1 else "zeros"
     return nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, padding_mode=mode, bias=bias)
+
+
+class Pointwise(nn.Conv2d):
+    """A 1×1 convolution as a matrix product, which is faster in channels_last on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)  # (1, H, W, c_out)
+        return y.permute(0, 3, 1, 2)
 
 
 def _block(c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1) -> nn.Sequential:

@@ -4,6 +4,7 @@
     for snap in fit(run): recorder.add(snap, run.state())
     record = Record("run1")              # record.curve["loss"], record.frame(120), record.settings
     record.animate("run1.gif")
+    Path("run1.html").write_text(record.to_html())     # a page to drag through
 
 A folder holds
 

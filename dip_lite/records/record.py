@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import PictureError, RecordError, name_of, reason
 from ..images.io import atomic_write, load
 from ..viz.animation import FRAME_KINDS, FRAMES_PER_SECOND, encode_animation
+from ..viz.scrubber.page import MAX_BYTES, Clip
 from ..viz.sheets import contact_sheet, save_figure, scale_to
 
 FORMAT = 2  # of the folder; raised when older versions would misread newer records
@@ -137,6 +138,40 @@ class Record:
         rows = self._evenly(count)
         frames = [scale_to(self.frame(row["step"], which), 192) for row in rows]
         save_figure(contact_sheet(frames, [*map(_label, rows)]), path)
+
+    def to_html(
+        self,
+        which: str = "x_avg",
+        x0: Tensor | None = None,
+        x_true: Tensor | None = None,
+        max_bytes: int = MAX_BYTES,
+        fragment: bool = False,
+    ) -> str:
+        """The run as a page to drag through, with no request to anywhere.
+
+        Args:
+            which: the pictures shown first: "x_avg", "x" (unless raw outputs were not kept) or
+                "best".
+            x0, x_true: the degraded and the clean picture, to be laid over the frames. With
+                `x_true` the curve is the PSNR to it; otherwise that of the record, or the loss.
+            max_bytes: of the page; frames are made smaller and fewer until they fit.
+            fragment: a piece to put into a page instead of a page.
+
+        Raises:
+            RecordError: no snapshot yet, another `which`, or a picture is missing or damaged.
+            ValueError: an `x_true` of another size, or `max_bytes` is too little.
+        """
+        rows, clip = self._evenly(120), Clip(x0, x_true)
+        kinds = ["best"] if which == "best" else ["x_avg", "x"] if self.has_raw else ["x_avg"]
+        if which not in kinds:
+            self.frame(-1, which)  # says what is wrong
+        clip.kind = "raw" if which == "x" else "avg"
+        for row in rows:
+            numbers = [row.get(name) for name in ("seconds", "loss", "psnr_true")]
+            clip.add(row["step"], numbers, *(self.frame(row["step"], kind) for kind in kinds))
+        last = self.rows[-1]
+        clip.auto_step = last["best_step"] if last["best_step"] < last["step"] else None
+        return clip.to_html(max_bytes, fragment)
 
     def _row(self, step: int) -> Row:
         if -len(self) <= step < 0:

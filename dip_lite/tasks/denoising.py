@@ -18,6 +18,7 @@ from ..errors import reason
 from ..images.classical import denoise_classically, nlm, wiener
 from ..images.noise import estimate_photons, estimate_sigma, find_impulses
 from .energies import absolute_error, poisson_likelihood, squared_error
+from .fusion import blend
 from .inpainting import inpaint
 from .inputs import beside, check_picture, guide_channels, guide_features, prepare
 from .presets import Preset, choose, variants
@@ -33,7 +34,7 @@ Denoiser = Callable[[Tensor, float], Tensor]  # (noisy picture, sigma) → clean
 DATA_TERMS = {
     "gaussian": squared_error, "poisson": poisson_likelihood, "salt-pepper": absolute_error
 }  # fmt: skip
-DISAGREEMENT = 0.08  # of network and guide, squared, in units of σ², at which a weight is 0.5 / e
+SHARE, DISAGREEMENT = 0.5, 0.08  # of the network, see `blend`; the second in units of σ²
 MIN_SIGMA = 1 / 255  # below a grey level there is nothing to recorrupt with
 
 
@@ -80,13 +81,9 @@ class Recorrupted(Tiled):
 def fuse_with_guide(x: Tensor, guide: Tensor, x0: Tensor, sigma: float) -> Tensor:
     """Two estimates whose errors differ, fused without the clean picture.
 
-    The weight of the network's picture x falls where the two disagree, for then x has not learnt
-    that place yet or has learnt its noise: with d the mean of (x − guide)² over 17×17 pixels,
-
-        w = ½ exp(−d / 0.08σ²),      p = w·x + (1 − w)·guide
-
-    p is also the pilot of a Wiener filter of the noisy picture, which keeps p² / (p² + σ²) of every
-    DCT coefficient of every block; the result is the mean of p and of what the filter gives.
+    Their blend p is also the pilot of a Wiener filter of the noisy picture, which keeps
+    p² / (p² + σ²) of every DCT coefficient of every block; the result is the mean of p and of what
+    the filter gives.
 
     Args:
         x: the network's picture, (1, C, H, W).
@@ -94,10 +91,7 @@ def fuse_with_guide(x: Tensor, guide: Tensor, x0: Tensor, sigma: float) -> Tenso
         x0: the noisy picture.
         sigma: standard deviation of its noise, above 0.
     """
-    x = x.clamp(0, 1)
-    distance = F.avg_pool2d((x - guide).square().mean(1, keepdim=True), 17, 1, 8, False, False)
-    weight = 0.5 * torch.exp(-distance / (DISAGREEMENT * sigma**2))
-    pilot = weight * x + (1 - weight) * guide
+    pilot = blend(x, guide, SHARE, DISAGREEMENT * sigma**2)
     return (pilot + wiener(x0, sigma, pilot)) / 2
 
 

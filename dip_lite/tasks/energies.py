@@ -5,6 +5,7 @@
     poisson_likelihood(x0)            mean (x − x0 log x)
     masked_error(x0, mask)            Σ m·(x − x0)² / Σ m                        (paper, eq. 6)
     downsampled_error(x0, …)          mean (d(x) − x0)² + smooth·TV(x)           (paper, eq. 5)
+    quantization_error(constraint)    mean max(0, |d − c·q| − q/2)², d the DCT of x   (JPEG)
     total_variation(x)                mean |∇x|, the classical prior
 
 Each constructor returns E; its tensors move to x's device at the first call.
@@ -16,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..engine.task import Energy
+from ..images.jpeg import JpegConstraint
 from ..images.resample import Downsample
 
 
@@ -82,6 +84,20 @@ def downsampled_error(
         x0 = x0.to(x.device)
         error = F.mse_loss(down(x), x0)
         return error + smooth * total_variation(x) if smooth else error
+
+    return energy
+
+
+def quantization_error(constraint: JpegConstraint) -> Energy:
+    """E(x) = mean max(0, |d − c·q| − q/2)², zero where x compresses to one JPEG file.
+
+    d are the DCT coefficients of x, c·q those in the file, q their steps; see `images.jpeg`.
+    """
+
+    def energy(x: Tensor) -> Tensor:
+        nonlocal constraint
+        constraint = constraint.to(x.device)
+        return constraint.squared_excess(x)
 
     return energy
 

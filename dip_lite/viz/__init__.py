@@ -1,1 +1,1 @@
-"""What people look at: sheets of pictures, curves, animations, and a scrubber for notebooks."""
+"""What people look at: sheets of pictures, curves, animations, and a scrubber."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-ASSETS = Path(__file__).parents[2] / "dip_lite/app/assets"
+ROOT = Path(__file__).parents[2] / "dip_lite"
+SCRUBBER = ROOT / "viz/scrubber"
 
 
 HOST = "http://scrubber.test"
@@ -22,7 +23,7 @@ PAGE = """<!doctype html><html lang="en"><head>
 <style>body {{ margin: 0; width: 600px }} {css}</style>
 </head><body><div id="here">{html}</div><script>
 const element = document.getElementById("here"), watchers = [];
-window.props = {{ value: {value} }};
+window.props = {{ value: {value}, module: "scrubber.js?v=1" }};
 window.update = (value) => {{ props.value = value; watchers.forEach((call) => call()); }};
 new Function("element", "trigger", "props", "server", "upload", "watch", {script})(
   element, () => {{}}, props, {{}}, null, (name, call) => watchers.push(call));
@@ -68,10 +69,10 @@ class Stage:
         self.failing = failing
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         html = PAGE.format(
-            css=(ASSETS / "scrubber.css").read_text(),
-            html=(ASSETS / "scrubber.html").read_text(),
+            css=(SCRUBBER / "scrubber.css").read_text(),
+            html=(SCRUBBER / "scrubber.html").read_text(),
             value=json.dumps(value),
-            script=json.dumps((ASSETS / "scrubber.js").read_text()),
+            script=json.dumps((ROOT / "app/assets/scrubber.js").read_text()),
         )
         self.page.route("**/*", lambda route: self.answer(route, html))
         self.page.goto(HOST)
@@ -80,6 +81,10 @@ class Stage:
         url = route.request.url
         if url == f"{HOST}/":
             route.fulfill(body=html, content_type="text/html")
+            return
+        if "/scrubber.js" in url:
+            module = (SCRUBBER / "scrubber.js").read_text()
+            route.fulfill(body=module, content_type="text/javascript")
             return
         self.requests.append(url)
         if self.failing:

@@ -173,3 +173,59 @@ def test_the_explanation_is_there(visit: Visit) -> None:
     visit.page.click("[role=tab] >> text=How it works")
     visit.page.wait_for_selector("text=The structure of the network")
     assert visit.page.locator("#about .katex").count() >= 1
+
+
+@pytest.mark.parametrize("way", ["paste", "drop", "choose"])
+def test_a_second_picture_replaces_the_first(way: str, visit: Visit) -> None:
+    """Without taking the first away, by pasting, dropping or choosing it."""
+    page = visit.page
+    give(visit, noisy((72, 56)))
+    visit.wait("ready")
+    page.wait_for_selector("#file >> text=mine")
+    data = noisy((88, 64), seed=1)
+    if way == "choose":
+        with page.expect_file_chooser() as found:
+            page.click("#choose")
+        found.value.set_files({"name": "second.png", "mimeType": "image/png", "buffer": data})
+    else:
+        page.evaluate(
+            """([way, data]) => {
+                const transfer = new DataTransfer(), bytes = Uint8Array.from(data);
+                transfer.items.add(new File([bytes], "second.png", { type: "image/png" }));
+                const options = { bubbles: true, cancelable: true };
+                const event = way === "paste"
+                    ? new ClipboardEvent("paste", { ...options, clipboardData: transfer })
+                    : new DragEvent("drop", { ...options, dataTransfer: transfer });
+                const target = way === "paste" ? document : document.querySelector("#viewer");
+                target.dispatchEvent(event);
+            }""",
+            [way, [*data]],
+        )
+    page.wait_for_function("document.querySelector('.dip-frame').width === 88")
+    page.wait_for_selector("#file >> text=second")
+    visit.tiny(5)
+    page.click("#run")
+    visit.finished()
+    assert Image.open(io.BytesIO(visit.download("result.png"))).size == (88, 64)
+
+
+def test_a_link_sets_the_demo_up(visit: Visit) -> None:
+    page = visit.page
+    page.goto(f"{visit.home}/?task=jpeg&sample=coffee&plain=1")
+    visit.wait("ready")
+    page.wait_for_selector("#examples button[data-name=coffee][aria-pressed=true]")
+    page.wait_for_selector("text=JPEG quality")
+    assert page.is_checked("#task input[value=jpeg]")
+    visit.tiny(5)
+    assert page.get_by_label("Plain prior").is_checked()
+    page.click("#run")
+    assert "Result: step" in visit.finished()
+
+
+def test_nonsense_in_a_link_is_said_once(visit: Visit) -> None:
+    page = visit.page
+    page.goto(f"{visit.home}/?task=fly&sample=%3Cscript%3E&other=1")
+    page.wait_for_selector("text=This link asks for task=fly and sample=<script>, which the demo")
+    assert page.locator(".toast-body").count() == 1
+    visit.wait("example:")
+    assert page.is_checked("#task input[value=denoise]")

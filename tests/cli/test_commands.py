@@ -149,6 +149,7 @@ WRONG = {
     "unknown command": (["polish", "noisy.png"], "polish"),
     "export of nothing": (["export", "none", "--sheet", "s.png"], "none"),
     "export to nothing": (["export", "none"], "--animation"),
+    "export of a newer record": (["export", "newer", "--html", "a.html"], "dip_lite 9.9"),
     "demo of an unknown sample": (["demo", "--sample", "mona_lisa"], "mona_lisa"),
 }
 
@@ -161,6 +162,8 @@ def test_wrong_input_is_one_sentence_and_leaves_nothing(case, pictures, monkeypa
     Image.new("RGB", (1, 1)).save("pixel.png")
     Image.new("RGB", (15, 4000)).save("thin.png")
     Image.new("RGB", (32, 32)).save("other.png")
+    (pictures / "newer").mkdir()
+    (pictures / "newer/settings.json").write_text('{"format": 99, "version": "9.9"}')
     before = sorted(path.name for path in pictures.iterdir())
     arguments, expected = WRONG[case]
     assert run(*arguments) == 2
@@ -244,6 +247,11 @@ def test_export_and_demo(pictures, monkeypatch, capsys):
     assert run("export", "shown/run", "--animation", "a.gif", "--sheet", "s.png") == 0
     with Image.open("a.gif") as film:
         assert film.n_frames > 3
+    pair = ("--before", "shown/noisy.png", "--reference", "shown/original.png")
+    assert run("export", "shown/run", "--html", "a.html", *pair) == 0
+    page = Path("a.html").read_text("utf-8")
+    assert len(page) <= 400_000 and page.count("data:image/webp") == 2 and "//cdn" not in page
+    assert capsys.readouterr().out.endswith("Wrote a.html.\n")
     assert run("demo", "--seconds", 0.2, "--preset", "tiny", "--output", "shown") == 0  # again
 
 

@@ -1,13 +1,27 @@
 () => {
-  // A picture can be pasted anywhere on the page.
-  document.addEventListener("paste", (event) => {
-    const file = [...(event.clipboardData?.files ?? [])].find((found) => found.type.startsWith("image/"));
-    const field = document.querySelector("#file input[type=file]");
-    if (!file || !field) return;
+  // A picture can be pasted or dropped anywhere on the page, also when there is one already. The
+  // field that shows a picture takes no other, so it goes into a hidden one.
+  const field = () => document.querySelector("#file input[type=file]") ?? document.querySelector("#next-file input[type=file]");
+  const give = (files) => {
+    const [file, input] = [files?.[0], field()];
+    if (!file || !input) return;
     const transfer = new DataTransfer();
     transfer.items.add(file);
-    field.files = transfer.files;
-    field.dispatchEvent(new Event("change", { bubbles: true }));
+    input.files = transfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  document.addEventListener("paste", (event) => give([...(event.clipboardData?.files ?? [])].filter((found) => found.type.startsWith("image/"))));
+  document.addEventListener("click", (event) => { if (event.target.closest("#choose")) field()?.click(); });
+  const isElsewhere = (event) => event.dataTransfer?.types.includes("Files") && !event.target.closest?.(".file-field:has(input[type=file])");
+  document.addEventListener("dragover", (event) => {
+    document.body.classList.add("dropping");
+    if (isElsewhere(event)) event.preventDefault();
+  });
+  for (const name of ["dragleave", "drop"]) document.addEventListener(name, () => document.body.classList.remove("dropping"), true);
+  document.addEventListener("drop", (event) => {
+    if (!isElsewhere(event)) return; // a field that is empty takes it itself
+    event.preventDefault();
+    give(event.dataTransfer.files);
   });
   // A button that is disabled loses the focus: Run passes it to Stop, and Stop back to Run.
   window.dipFocus = (name, times = 40) => {
