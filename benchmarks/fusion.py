@@ -26,7 +26,7 @@ from dip_lite.images.io import to_pil
 
 from .common import PHOTOGRAPHS, best_nlm, best_tv, machine, markers, publish, table
 
-MARKS = (20, 60)  # seconds
+MARKS = "20,60"  # seconds
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,17 @@ def pictures(folder: str | None, only_folder: bool) -> dict[str, Tensor]:
     return found | ({} if only_folder else {name: dip.sample(name) for name in PHOTOGRAPHS})
 
 
-def race(damage: Damage, x_true: Tensor, x0: Tensor, file: bytes) -> list[float]:
+def race(
+    damage: Damage, x_true: Tensor, x0: Tensor, file: bytes, seconds: list[float]
+) -> list[float]:
     """PSNR of the classical picture, then of network and fused picture at every mark."""
     start = time.perf_counter()
     task = damage.task(x0, file)
     assert task.guess is not None
-    scores, marks = [dip.psnr(task.guess, x_true)], list(MARKS)
+    scores, marks = [dip.psnr(task.guess, x_true)], list(seconds)
     spare = (time.perf_counter() - start) / 2  # more than the fusion takes
     measured = 0.0
-    for snap in dip.fit(task, seconds=MARKS[-1], seed=damage.seed, schedule=dip.every(5)):
+    for snap in dip.fit(task, seconds=seconds[-1], seed=damage.seed, schedule=dip.every(5)):
         now = time.perf_counter()
         clock = now - start - measured + spare
         while marks and (clock >= marks[0] or snap.stop_reason):
@@ -102,9 +104,9 @@ def race(damage: Damage, x_true: Tensor, x0: Tensor, file: bytes) -> list[float]
     return scores
 
 
-def plain_prior(damage: Damage, x_true: Tensor, x0: Tensor) -> float:
-    """PSNR of the paper's plain prior after the last mark, stopped by the rule."""
-    *_, last = dip.fit(damage.plain(x0), seconds=MARKS[-1], seed=damage.seed)
+def plain_prior(damage: Damage, x_true: Tensor, x0: Tensor, seconds: float) -> float:
+    """PSNR of the paper's plain prior after so many seconds, or stopped by the rule."""
+    *_, last = dip.fit(damage.plain(x0), seconds=seconds, seed=damage.seed)
     return dip.psnr(last.best.clamp(0, 1), x_true)
 
 
@@ -116,24 +118,26 @@ def main() -> None:
     parser.add_argument("--sigma", type=int, default=25, help="grey levels")
     parser.add_argument("--quality", type=int, default=0, help="of JPEG, in place of noise")
     parser.add_argument("--plain", action="store_true", help="the paper's plain prior too")
+    parser.add_argument("--marks", default=MARKS, help="seconds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--section", default="fusion", help="which markers --write looks for")
     parser.add_argument("--write", help="also put the table between the markers of this file")
     options = parser.parse_args()
     markers(options.section, options.write)
     sigma = None if options.quality else options.sigma / 255
+    marks = [float(mark) for mark in options.marks.split(",")]
     damage, rows = Damage(sigma, options.quality, options.seed), []
     clean = pictures(options.folder, options.only_folder)
     for name, x_true in clean.items():
         x0, file = damage.apply(x_true)
-        scores = race(damage, x_true, x0, file)
-        plain = [plain_prior(damage, x_true, x0)] if options.plain else []
+        scores = race(damage, x_true, x0, file, marks)
+        plain = [plain_prior(damage, x_true, x0, marks[-1])] if options.plain else []
         rows.append([dip.psnr(x0, x_true), damage.rival(x_true, x0), *plain, *scores])
         print(name, *(f"{score:.2f}" for score in rows[-1]), flush=True)
     means = [float(value) for value in np.mean(rows, axis=0)]
     head = ["picture", "input", f"{'TV' if options.quality else 'NLM'}, best"]
-    head += [f"plain prior, {MARKS[-1]} s"] * options.plain + ["classical"]
-    head += [f"{what}, {mark} s" for mark in MARKS for what in ("network", "fused")]
+    head += [f"plain prior, {marks[-1]:g} s"] * options.plain + ["classical"]
+    head += [f"{what}, {mark:g} s" for mark in marks for what in ("network", "fused")]
     named = zip([*clean, "**mean**"], [*rows, means], strict=True)
     cells = [[name, *(f"{value:.2f}" for value in row)] for name, row in named]
     text = f"{machine()}. {damage}, seed {options.seed}, PSNR in dB.\n\n"

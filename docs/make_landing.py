@@ -8,14 +8,11 @@ noisy cat, from the first blur to the return of the noise.
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from dip_lite import Snapshot, add_noise, denoise, psnr, sample, watch
+from dip_lite import add_noise, denoise, psnr, sample, watch
 from dip_lite.images.io import atomic_write
 from dip_lite.viz.animation import encode_animation
 from dip_lite.viz.scrubber import Scrubber
@@ -32,17 +29,8 @@ def main() -> None:
     labels = [f"step {snap.step} · {psnr(snap.x_avg.clamp(0, 1), x_true):.1f} dB" for snap in snaps]
     beside = [torch.cat([x0, snap.x_avg.clamp(0, 1)], dim=3) for snap in snaps]
     write("learning.webp", encode_animation(beside, labels, "webp", seconds=7))
-    write("_static/landing_run.html", landing(snaps, x0, x_true, labels).encode())
-
-
-def landing(snaps: list[Snapshot], x0: Tensor, x_true: Tensor, labels: list[str]) -> str:
-    """The scrubber as a piece of HTML; an animation where it cannot be one yet."""
-    if hasattr(Scrubber, "to_html"):
-        scrubber: Any = Scrubber
-        return str(scrubber(snaps, x_true, x0=x0).to_html(fragment=True))
-    pictures = [snap.x_avg.clamp(0, 1) for snap in snaps[::2]]
-    data = base64.b64encode(encode_animation(pictures, labels[::2], "webp")).decode()
-    return f'<img alt="A fit, step by step" src="data:image/webp;base64,{data}">\n'
+    page = Scrubber(snaps, x_true, x0=x0).to_html(fragment=True)
+    write("_static/landing_run.html", page.encode())
 
 
 def write(name: str, data: bytes) -> None:

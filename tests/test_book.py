@@ -18,7 +18,6 @@ import dip_lite
 import dip_lite.records
 import dip_lite.sweep
 import dip_lite.tasks
-from dip_lite.viz.scrubber import Scrubber
 from tests.app.server import FLAGS, chromium, without_browser
 
 ROOT = Path(__file__).parents[1]
@@ -216,8 +215,7 @@ def test_search_finds(word: str, reader: Reader) -> None:
 def test_every_scrubber_drags(reader: Reader, pages: dict[str, BeautifulSoup]) -> None:
     """Frame shown = frame asked, 50 moves, no request; each is a page in an iframe of its own."""
     names = [name for name, page in pages.items() if page.select(".dip-embed iframe")]
-    if hasattr(Scrubber, "to_html"):
-        assert "index.html" in names, "run docs/make_landing.py"
+    assert "index.html" in names, "run docs/make_landing.py"
     for name in names:
         page = reader.open(name)
         page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")

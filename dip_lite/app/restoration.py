@@ -31,7 +31,7 @@ from .limits import Limits
 from .request import RunRequest
 from .uploads import Picture, check_mask
 
-BLIND = "How this picture was compressed is not known, so its artifacts are removed blindly."
+BLIND = "Artifacts are removed blindly: these pixels do not tell how they were compressed."
 EVENING = (0.62, 0.47, 0.33)  # red, green and blue under a lamp, as shares of daylight
 MIN_SIDE = 16  # pixels
 Options = dict[str, Any]  # that all tasks take
@@ -101,7 +101,8 @@ def _jpeg(request: RunRequest, inputs: Inputs, _: Limits, options: Options) -> R
     x0 = jpeg(x, request.quality) if request.quality else x
     file = None if request.quality else inputs.constraint
     task = remove_jpeg(x0, file=file, blind=request.plain_prior, **options)
-    note = "" if isinstance(task, Deblocked) or request.plain_prior else BLIND
+    asked = request.plain_prior or request.network == "paper"
+    note = "" if isinstance(task, Deblocked) or asked else BLIND
     return Restoration(task, x0, x if request.quality else None, note)
 
 

@@ -120,7 +120,7 @@ class SessionPictures:
             mask = None if uploaded is None else uploads.fit_mask(uploaded, picture)
         source = self.sources.get("picture", "")
         constraint = None
-        if request.task == "jpeg" and source and not source.startswith(SAMPLE):
+        if request.task == "jpeg" and not request.quality and source and SAMPLE not in source:
             constraint = uploads.read_constraint(source, picture)
         return Inputs(picture, None if flash is None else Picture(flash), mask, constraint)
 

@@ -54,11 +54,11 @@ def read_picture(path: str, max_pixels: int) -> Picture:
 def read_constraint(path: str, picture: Picture) -> JpegConstraint | None:
     """What the file of a picture says, if it is a JPEG and the picture was not scaled down."""
     try:
-        constraint = read_jpeg(path)
-    except PictureError:
+        with Image.open(path) as file:  # the header alone
+            same = {*file.size} == {*picture.x.shape[2:]}
+        return read_jpeg(path) if same else None
+    except (PictureError, OSError):
         return None
-    same = constraint.size == picture.x.shape[2:] and len(constraint.planes) == picture.x.shape[1]
-    return constraint if same else None
 
 
 def read_sample(name: str, max_pixels: int) -> Picture:

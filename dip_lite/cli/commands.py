@@ -186,12 +186,16 @@ def export(
         raise click.UsageError(
             "nothing to write: add --html FILE.html, --animation FILE.webp or --sheet FILE.png"
         )
+    if html and Path(html).suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"{html} is to be a page: give --html a name that ends in .html")
+    if (before or reference) and not html:
+        raise click.UsageError("--before and --reference are for --html: add --html FILE.html")
     opened = Record(record)
+    x0, x_true = (load(path) if path else None for path in (before, reference))
     if animation:
         opened.animate(animation, which=show)
     if sheet:
         opened.contact_sheet(sheet, which=show)
     if html:
-        x0, x_true = (load(path) if path else None for path in (before, reference))
         atomic_write(html, opened.to_html(show, x0, x_true).encode())
     click.echo(f"Wrote {' and '.join(name for name in (animation, sheet, html) if name)}.")

@@ -9,16 +9,19 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..engine.task import Task
 from ..errors import PictureWarning
 from ..images.io import load
+from ..images.jpeg import JpegConstraint
 from ..images.masks import alpha_mask, check_mask, colour_mask, kind_of, load_mask
 from ..images.noise import estimate_photons, estimate_sigma
 from ..tasks import TASKS
 from ..tasks.denoising import GUIDES, PRESETS
 from ..tasks.inpainting import default_energy
+from ..tasks.jpeg import find_constraint
 from .options import COMMANDS, INPUTS
 from .request import RestoreRequest
 
@@ -33,12 +36,16 @@ class Inputs:
     mask: Tensor | None = None  # (1, 1, H, W), 1 = known
     guide: Tensor | None = None  # (1, C, H, W) in [0, 1], where it is a file
     flash: Tensor | None = None  # (1, C', H, W) in [0, 1]
+    constraint: JpegConstraint | None = None  # what is known of the picture's JPEG file
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each picture's values, by its name in a record's settings."""
         named = {
             "picture": self.x0, "mask": self.mask, "flash": self.flash, "guide": self.guide
         }  # fmt: skip
+        if self.constraint is not None:
+            planes = [plane.center.flatten() for plane in self.constraint.planes]
+            named["compression"] = torch.cat(planes)
         return {f"{name}_sha256": _digest(x) for name, x in named.items() if x is not None}
 
 
@@ -52,8 +59,10 @@ def read_inputs(request: RestoreRequest) -> Inputs:
     masked = request.task == "inpaint" or options.get("mask")
     flash = None if options.get("flash") is None else load(options["flash"])
     guide = options.get("guide") or "none"
+    by_file = request.task == "jpeg" and not options["blind"] and request.preset != "paper"
     return Inputs(
         x0,
+        constraint=find_constraint(x0, request.picture) if by_file else None,
         mask=_read_mask(request, x0) if masked else None,
         flash=flash,
         guide=None if guide in (*GUIDES, "none") else load(guide),
@@ -75,8 +84,10 @@ def build_task(request: RestoreRequest, inputs: Inputs) -> tuple[Task, dict[str,
     arguments = {name: value for name, value in settings.items() if name not in INPUTS}
     if "refit_known" in arguments:
         arguments["keep_known"] = not arguments.pop("refit_known")
-    if request.task == "jpeg" and not settings["blind"]:
-        arguments["file"] = request.picture
+    if request.task == "jpeg":
+        arguments |= {"file": inputs.constraint, "blind": inputs.constraint is None}
+        known = inputs.constraint
+        settings["compression"] = "unknown" if known is None else known.subsampling
     if inputs.flash is not None:
         arguments["flash"] = inputs.flash
     if inputs.guide is not None:
@@ -86,11 +97,7 @@ def build_task(request: RestoreRequest, inputs: Inputs) -> tuple[Task, dict[str,
         settings["missing"] = round(1 - float(inputs.mask.mean()), 4)
     if COMMANDS[request.task].has_network:
         arguments |= {"preset": request.preset, "seed": request.seed}
-    task = TASKS[request.task](inputs.x0, **arguments)
-    if request.task == "jpeg":
-        constraint = getattr(task, "constraint", None)
-        settings["constraints"] = "none" if constraint is None else constraint.subsampling
-    return task, settings
+    return TASKS[request.task](inputs.x0, **arguments), settings
 
 
 def _noise_settings(options: dict[str, Any], preset: str, x0: Tensor) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def check_inputs(request: RestoreRequest, inputs: Inputs) -> None:
     if request.resume is None:
         return
     kept, now = Record(request.resume).settings, inputs.digests()
-    for what in ("picture", "mask", "flash", "guide"):
+    for what in ("picture", "mask", "flash", "guide", "compression"):
         if kept.get(f"{what}_sha256") != now.get(f"{what}_sha256"):
             name = f" ({kept[what]})" if kept.get(what) else ""
             raise ValueError(

@@ -41,7 +41,8 @@ def deblock_classically(x0: Tensor, constraint: JpegConstraint) -> Tensor:
     if x.shape[1] == 1:
         return x
     for radius in RADII:
-        x = constraint.project(guide_colors(x, constraint.chroma, radius), FREE)
+        guided = guide_colors(constraint.turn_back(x), constraint.chroma, radius)
+        x = constraint.project(constraint.turn(guided), FREE)
     return x
 
 

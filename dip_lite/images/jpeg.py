@@ -82,7 +82,8 @@ class JpegConstraint:
     def squared_excess(self, x: Tensor, fraction: float = 0.5) -> Tensor:
         """Mean square of what violates the constraints, shape (), on the [0, 1] scale.
 
-        It is zero if and only if x compresses to this file, and differentiable.
+        Differentiable, and zero where x compresses to this file, up to the rounding of encoders: of
+        the colors to grey levels, before the DCT, which leaves about 0.1 grey levels.
 
         Args:
             x: (1, C, H, W) in [0, 1].
@@ -94,9 +95,10 @@ class JpegConstraint:
         return total / (255**2 * x.numel())
 
     def project(self, x: Tensor, fraction: float = 0.5) -> Tensor:
-        """The nearest picture whose coefficients are within `fraction` of a step of the file's.
+        """Moves every coefficient to within `fraction` of a step of the file's, by the least.
 
-        Clamped to [0, 1] afterwards.
+        The nearest such picture in Y, Cb and Cr. It is clamped to [0, 1] afterwards, and at a rim
+        within a block what lies outside is not kept: there the constraints hold nearly only.
         """
         height, width = self._stored()
         change = []
@@ -105,8 +107,8 @@ class JpegConstraint:
             for axis, factor in zip((2, 3), self.chroma if index else (1, 1), strict=True):
                 excess = excess.repeat_interleave(factor, axis)
             change.append(excess[..., :height, :width])
-        corrected = to_ycc(self._turn_back(x)) - torch.cat(change, 1)
-        return self._turn(from_ycc(corrected)).clamp(0, 1)
+        corrected = to_ycc(self.turn_back(x)) - torch.cat(change, 1)
+        return self.turn(from_ycc(corrected)).clamp(0, 1)
 
     def to(self, device: torch.device) -> JpegConstraint:
         """The same with its tensors on `device`."""
@@ -144,7 +146,7 @@ class JpegConstraint:
 
     def _split(self, x: Tensor) -> list[Tensor]:
         """Y, Cb and Cr, (1, 1, h, w), padded by repetition to whole blocks as encoders do."""
-        x = self._turn_back(x)
+        x = self.turn_back(x)
         ycc = to_ycc(x)
         planes = [pad_blocks(ycc[:, :1], SIDE, SIDE)]
         if len(self.planes) > 1:
@@ -153,13 +155,14 @@ class JpegConstraint:
             planes += chroma.split(1, 1)
         return planes
 
-    def _turn(self, x: Tensor) -> Tensor:
+    def turn(self, x: Tensor) -> Tensor:
         """From the file's orientation to upright."""
         swap, rows, columns = ORIENTATIONS[self.orientation]
         x = x.transpose(2, 3) if swap else x
         return x.flip([dim for dim, flip in ((2, rows), (3, columns)) if flip])
 
-    def _turn_back(self, x: Tensor) -> Tensor:
+    def turn_back(self, x: Tensor) -> Tensor:
+        """From upright to the file's orientation."""
         swap, rows, columns = ORIENTATIONS[self.orientation]
         x = x.flip([dim for dim, flip in ((2, rows), (3, columns)) if flip])
         return x.transpose(2, 3) if swap else x

@@ -10,9 +10,11 @@ below a step. What the decoder did to Cb and Cr of half the resolution is undone
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,11 +41,14 @@ from .jpeg import (
 if TYPE_CHECKING:
     from PIL import Image
 
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of a frame header, SOF
+SCAN = 0xDA  # of a scan, SOS
 CHROMA = {0: (1, 1), 1: (1, 2), 2: (2, 2)}  # Pillow's subsampling → rows and columns per sample
 QUALITIES = range(5, 86)  # that `find_jpeg` tries, the coarsest first
 # grey levels: deviation of coefficients whose pixels were rounded, at most; all, and those not 0
 ROUNDED = 0.5, 0.8
 ENOUGH = 64  # coefficients that are not 0, to tell anything from
+SAMPLED = 4000  # blocks from which the tables are told
 NEARBY = 4  # qualities whose tables are much alike
 FOUND = 0.5  # share of blocks whose integers must be certain for `find_jpeg`
 CLIPPED_ROUNDS = 4  # to find what lies beyond 0 and 255
@@ -81,30 +86,36 @@ def read_jpeg(source: str | os.PathLike[str] | bytes) -> JpegConstraint:
 def _with_whole_blocks(data: bytes, chroma: tuple[int, int], name: str) -> bytes:
     """The file with a height and width of whole blocks, so that decoders crop none of them.
 
-    A progressive file stores planes one by one: more than the next multiple of 8 pixels would ask
-    for blocks that are not there.
+    A file that stores its planes one by one, as progressive ones do, has for each just the blocks
+    it needs: more than the next multiple of 8 pixels would ask for some that are not there.
 
     Raises:
         PictureError: arithmetic coding, which decoders read wrong or not at all.
     """
-    marker, position = _frame(data)
+    segments = dict(_segments(data))  # the last of each kind before the first scan
+    marker = max(segments.keys() & FRAMES)
     if marker > 0xC8:
         raise PictureError(f"{name} is a JPEG with arithmetic coding.")
-    sides = np.frombuffer(data, ">u2", 2, position + 5)  # height, width
-    factors = chroma if marker in (0xC0, 0xC1) else (1, 1)
+    frame, scan = segments[marker], segments[SCAN]
+    interleaved = marker in (0xC0, 0xC1) and data[scan + 4] == data[frame + 9]
+    sides = np.frombuffer(data, ">u2", 2, frame + 5)  # height, width
+    factors = chroma if interleaved else (1, 1)
     whole = [-(-int(n) // (SIDE * f)) * SIDE * f for n, f in zip(sides, factors, strict=True)]
-    return data[: position + 5] + np.array(whole, ">u2").tobytes() + data[position + 9 :]
+    return data[: frame + 5] + np.array(whole, ">u2").tobytes() + data[frame + 9 :]
 
 
-def _frame(data: bytes) -> tuple[int, int]:
-    """The frame header, SOF: its marker's second byte and its place in the file."""
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Each marker's second byte, and where the marker begins, up to the first scan."""
     position = 2
     while data[position] == 0xFF:
         marker = data[position + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker, position
+        if marker == 0xFF:  # may fill up before a marker
+            position += 1
+            continue
+        yield marker, position
+        if marker == SCAN:
+            return
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    raise ValueError("no frame header")
 
 
 def find_jpeg(x0: Tensor) -> JpegConstraint | None:
@@ -124,6 +135,7 @@ def find_jpeg(x0: Tensor) -> JpegConstraint | None:
     whole = x0[..., : x0.shape[2] // SIDE * SIDE, : x0.shape[3] // SIDE * SIDE].cpu()
     luma = dct(ycc[:, :1, : whole.shape[2], : whole.shape[3]])
     luma = luma.flatten(2)[..., _unclipped(whole).flatten()]  # (1, 64, blocks)
+    luma = luma[..., :: -(-luma.shape[2] // SAMPLED) or 1]  # enough to tell
     errors = {quality: _rounding_error(luma, standard_tables(quality)[0]) for quality in QUALITIES}
     if not math.isfinite(min(errors.values())):
         return None
@@ -131,13 +143,15 @@ def find_jpeg(x0: Tensor) -> JpegConstraint | None:
     nearby = [quality for quality in QUALITIES if first <= quality < first + NEARBY]
     tables = standard_tables(min(nearby, key=lambda quality: errors[quality]))
     if x0.shape[1] == 1:
-        return _constraint(ycc, size, tables[:1], (1, 1), TOLERANCES[0])
-    three = [tables[0], tables[1], tables[1]]
-    found = [_constraint(ycc, size, three, chroma, TOLERANCES[1]) for chroma in SUBSAMPLINGS]
+        found = [_constraint(ycc, size, [tables[0]], (1, 1), TOLERANCES[0])]
+    else:
+        three = [tables[0], tables[1], tables[1]]
+        found = [_constraint(ycc, size, three, chroma, TOLERANCES[1]) for chroma in SUBSAMPLINGS]
     best = max(found, key=lambda constraint: constraint.certain)
     return best if best.certain > FOUND else None
 
 
+@functools.lru_cache(maxsize=128)
 def standard_tables(quality: int) -> list[Tensor]:
     """The steps of Y and of Cb and Cr at a quality of libjpeg, (1, 64, 1, 1), in grey levels."""
     from PIL import Image
@@ -275,7 +289,8 @@ def _open(data: bytes, name: str) -> Iterator[Image.Image]:
     from PIL import Image, JpegImagePlugin
 
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as picture:
+            warnings.simplefilter("ignore")
             if not isinstance(picture, JpegImagePlugin.JpegImageFile):
                 raise PictureError(f"{name} is a {picture.format} file, not a JPEG.")
             yield picture

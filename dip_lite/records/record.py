@@ -16,7 +16,7 @@ from ..viz.animation import FRAME_KINDS, FRAMES_PER_SECOND, encode_animation
 from ..viz.scrubber.page import MAX_BYTES, Clip
 from ..viz.sheets import contact_sheet, save_figure, scale_to
 
-FORMAT = 2  # of the folder; raised when older versions would misread newer records
+FORMAT = 3  # of the folder; raised when older versions would misread newer records
 TEXT_COLUMNS = ("rollback", "stop_reason")  # of the curve; the others are numbers
 
 Row = dict[str, Any]
@@ -170,7 +170,8 @@ class Record:
             numbers = [row.get(name) for name in ("seconds", "loss", "psnr_true")]
             clip.add(row["step"], numbers, *(self.frame(row["step"], kind) for kind in kinds))
         last = self.rows[-1]
-        clip.auto_step = last["best_step"] if last["best_step"] < last["step"] else None
+        stopped = str(last.get("stop_reason", "")).startswith("steady")
+        clip.auto_step = last["best_step"] if stopped else None
         return clip.to_html(max_bytes, fragment)
 
     def _row(self, step: int) -> Row:

@@ -5,7 +5,7 @@ for snap in fit(remove_jpeg(load("blocky.jpg"), file="blocky.jpg"), seconds=60):
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -18,7 +18,7 @@ from ..nets.hourglass import Hourglass
 from .energies import quantization_error
 from .fusion import blend
 from .inputs import Guided, check_picture, guide_channels, guided_task, prepare
-from .presets import Preset, choose, variants
+from .presets import choose, variants
 
 PRESETS = variants(
     fast={"min_delta": 0.15},
@@ -32,6 +32,7 @@ PRESETS = variants(
 )
 GUIDE_NOISE_STD = 20 / 255
 SHARE, DISAGREEMENT = 0.6, 0.3  # of the network, see `blend`; the second in units of σ²
+ANOTHER = 4.0  # grey levels outside a file's constraints that make x0 another picture
 ALIGN = 16  # pixels, the largest block of JPEG's colors
 
 File = str | os.PathLike[str] | bytes | JpegConstraint
@@ -77,8 +78,9 @@ def remove_jpeg(
     Args:
         x0: picture that has been through JPEG, (1, C, H, W) in [0, 1].
         file: the JPEG file that x0 was loaded from: a path, its content, or what `read_jpeg` made
-            of it. Without it `find_jpeg` looks whether the pixels tell. What is no JPEG, or has
-            CMYK or unusual colors, is restored blindly, with a `PictureWarning` that says why.
+            of it. Without it `find_jpeg` looks whether the pixels tell. What is no JPEG, has CMYK
+            or unusual colors, or is turned and so large that it is fitted in tiles, is restored
+            blindly, with a `PictureWarning` that says why.
         blind: use neither the file nor what the pixels tell.
         preset: "fast" shows the network a picture with a little noise beside the random z; "paper"
             is close to the authors' settings (2400 steps), z alone, always blind; "tiny" is for
@@ -86,16 +88,19 @@ def remove_jpeg(
         seed: of the random z.
 
     Raises:
-        ValueError: an unknown preset, a picture of another shape.
+        ValueError: an unknown preset, a picture of another shape, the file of another picture.
     """
     x0, chosen = check_picture(x0), choose(PRESETS, preset)
-    constraint = None if blind or not chosen.guided else _constraint(x0, file)
+    constraint = None if blind or not chosen.guided else find_constraint(x0, file)
+    if constraint is not None and constraint.orientation != 1:
+        if prepare(x0, chosen, seed, align=ALIGN).windows:
+            message = "The picture is large and its file turned: artifacts are removed blindly."
+            warnings.warn(message, PictureWarning, stacklevel=2)
+            constraint = None  # the file's blocks do not start where tiles do
     if constraint is None:
-        return _blind(x0, chosen, seed)
+        return guided_task(prepare(x0, chosen, seed), "jpeg", guide_noise_std=GUIDE_NOISE_STD)
     classical = deblock_classically(x0, constraint)
     prepared = prepare(x0, chosen, seed, picture=classical, align=ALIGN)
-    if prepared.windows and constraint.orientation != 1:
-        return _blind(x0, chosen, seed)  # the file's blocks do not start where tiles do
 
     def tile_energy(window: Window) -> Energy:
         return quantization_error(constraint.crop(*window))
@@ -107,30 +112,39 @@ def remove_jpeg(
         guide_channels(chosen.architecture.stride, x0.shape[1]),
         tile_energy=tile_energy,
         guide_noise_std=GUIDE_NOISE_STD,
+        settings=replace(chosen.settings, min_delta=0.0),  # there are no blocks to stop before
         constraint=constraint,
         classical=classical,
         guess=classical,
     )
 
 
-def _blind(x0: Tensor, preset: Preset, seed: int) -> Task:
-    """The paper's energy."""
-    return guided_task(prepare(x0, preset, seed), "jpeg", guide_noise_std=GUIDE_NOISE_STD)
+def find_constraint(x0: Tensor, file: File | None = None) -> JpegConstraint | None:
+    """What is known of the file that x0 came from; None if nothing is.
 
+    A `PictureWarning` says why the file given is of no use, where the pixels do not tell either.
 
-def _constraint(x0: Tensor, file: File | None) -> JpegConstraint | None:
-    """What is known of the file that x0 came from; a warning where the file given is of no use."""
+    Raises:
+        ValueError: the file holds another picture.
+    """
     if file is None:
         return find_jpeg(x0)
     try:
         found = file if isinstance(file, JpegConstraint) else read_jpeg(file)
     except PictureError as error:
-        warnings.warn(f"{error} Artifacts are removed blindly.", PictureWarning, stacklevel=3)
-        return find_jpeg(x0)
+        if (from_pixels := find_jpeg(x0)) is None:
+            message = f"{error} Artifacts are removed blindly."
+            warnings.warn(message, PictureWarning, stacklevel=3)
+        return from_pixels
     (height, width), planes = found.size, len(found.planes)
     if (height, width) != tuple(x0.shape[2:]) or planes != x0.shape[1]:
         raise ValueError(
             f"the file holds a picture of {planes}×{height}×{width} (C×H×W), but x0 is "
             f"{'×'.join(map(str, x0.shape[1:]))}: give the file that x0 was loaded from"
+        )
+    if (distance := 255 * float(found.squared_excess(x0)) ** 0.5) > ANOTHER:
+        raise ValueError(
+            f"x0 is {distance:.1f} grey levels from the picture in the file: give the file that "
+            f"x0 was loaded from"
         )
     return found

@@ -23,7 +23,7 @@ BACK_PROJECTIONS = 4
 PRESETS = variants(
     fast={
         "architecture": Hourglass(
-            (32, 64, 64, 64, 64), skip=4, upsample="bilinear", padding="zeros", head_channels=32
+            (32, 48, 48, 48, 48), skip=4, upsample="bilinear", padding="zeros", head_channels=24
         )
     },
     paper={"steps": 2000, "reg_noise_std": 0.03},  # authors' code, for factor 4

@@ -89,3 +89,25 @@ def test_a_mask_costs_little(sessions: Sessions, tmp_path: Path) -> None:
     assert kept.stat().st_size < LIMITS.max_pixels + 200
     values = np.load(kept)
     assert values.dtype == np.uint8 and values.shape[0] == 1 and (values == 255).any(2).all()
+
+
+def test_the_file_of_an_uploaded_jpeg_is_read_when_it_counts(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    """Not when damage is added first, nor for a picture that was scaled down or is no JPEG."""
+    asked = {
+        name: RunRequest.parse(task="jpeg", quality=q) for name, q in (("own", 0), ("made", 9))
+    }
+    blocky, large = tmp_path / "blocky.jpg", tmp_path / "large.jpg"
+    with Image.open(picture(tmp_path / "clean.png", (48, 40))) as clean:
+        clean.save(blocky, quality=20)
+        clean.resize((480, 400)).save(large, quality=20)
+    add(sessions, "a", blocky)
+    mine = pictures_of(sessions, "a")
+    constraint = mine.inputs(asked["own"]).constraint
+    assert constraint is not None and constraint.size == tuple(mine.picture().x.shape[2:])
+    assert mine.inputs(asked["made"]).constraint is None
+    assert mine.inputs(RunRequest.parse(**TINY)).constraint is None
+    for path in (large, picture(tmp_path / "other.png")):
+        add(sessions, "a", path)
+        assert mine.inputs(asked["own"]).constraint is None

@@ -80,6 +80,21 @@ def test_resuming_with_another_command_is_refused(
     assert "the record of denoise, not of jpeg" in sentence(capsys)
 
 
+def test_a_jpeg_is_resumed_with_the_compression_of_its_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not with a lossless copy, whose pixels may tell less, or nothing."""
+    assert short("jpeg", "--record", "rec", "--report", "r.json") == 0
+    assert json.loads(Path("r.json").read_text())["compression"] == "4:2:0"
+    assert short("jpeg", "--blind", "-o", "blind.png", "--report", "b.json") == 0
+    assert json.loads(Path("b.json").read_text())["compression"] == "unknown"
+    dip.save(dip.load("blocky.jpg"), "copy.png")
+    capsys.readouterr()
+    assert run("jpeg", "copy.png", "-o", "out.png", "--preset", "tiny", "--resume", "rec") == 2
+    assert "rec is the record of another compression" in sentence(capsys)
+    assert run("jpeg", "blocky.jpg", "-o", "o.png", "--resume", "rec", "--steps", 5) == 0
+
+
 def test_settings_are_told_as_they_are_written(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -128,6 +128,25 @@ def test_a_turned_picture_is_turned_back(orientation: int, tmp_path: Path) -> No
     assert rms(constraint, constraint.project(x0 * 0.9 + 0.05)) < 0.6
 
 
+@pytest.mark.parametrize("orientation", [1, 5, 6])
+def test_turned_colors_are_guided_like_upright_ones(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(CAT, "4:2:2", exif=exif)
+    constraint = read_jpeg(data)
+    clean = constraint.turn_back(deblock_classically(decode(data), constraint))
+    upright = encode(CAT, "4:2:2")
+    expected = deblock_classically(decode(upright), read_jpeg(upright))
+    assert psnr(clean, CAT) == pytest.approx(psnr(expected, CAT), abs=0.05)
+
+
+def test_fill_bytes_before_a_marker_are_skipped() -> None:
+    data = encode(CAT)
+    at = data.index(b"\xff\xc0")
+    filled = read_jpeg(data[:at] + b"\xff" + data[at:])
+    assert torch.equal(filled.planes[0].center, read_jpeg(data).planes[0].center)
+
+
 def test_the_gradient_is_right_and_zero_inside() -> None:
     constraint = read_jpeg(encode(CAT[..., :32, :32]))
     inside = CAT[..., :32, :32].double().clone().requires_grad_()

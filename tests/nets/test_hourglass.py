@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dip_lite.engine.muon import Muon
-from dip_lite.nets.hourglass import FullResHead, Hourglass, build, doubled_conv, unpack_pixels
+from dip_lite.nets.hourglass import FullResHead, Hourglass, Pointwise, Scale, build, doubled_conv
 from dip_lite.tasks import presets
 
 FAST, PAPER, TINY = (p.architecture for p in (presets.FAST, presets.PAPER, presets.TINY))
@@ -134,7 +134,7 @@ def test_doubling_and_convolving_in_one_equals_one_after_the_other(
         )
         for _ in range(2)
     )
-    y = unpack_pixels(doubled_conv(*ours))
+    y = doubled_conv(*ours)
     expected = F.conv2d(F.interpolate(theirs[0], scale_factor=2), theirs[1], padding=1)
     assert y.shape == expected.shape and torch.allclose(y, expected, atol=1e-5)
     weights = noise(*y.shape, seed=2)
@@ -163,6 +163,39 @@ def test_the_folded_last_stage_equals_the_unfolded(train: bool) -> None:
     for ours, theirs in zip(*results, strict=True):
         # the norm after the convolution takes its bias away, so there is none; sums run over 240
         assert torch.allclose(ours, theirs, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("skip", [0, 3])
+@pytest.mark.parametrize("train", [True, False])
+def test_a_folded_scale_equals_the_unfolded(train: bool, skip: int) -> None:
+    shape = Hourglass((6, 8), skip=skip, upsample="nearest", padding="zeros", head_channels=6)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        folded = Scale(shape, 0, 5).train(train)
+    nn.init.normal_(folded.norm.weight, generator=torch.Generator().manual_seed(1))
+    nn.init.normal_(folded.norm.bias, generator=torch.Generator().manual_seed(2))
+    plain = copy.deepcopy(folded)
+    for module in plain.modules():
+        if isinstance(module, Scale):
+            assert module.folded
+            module.folded = False
+    results = []
+    for stage in (folded, plain):
+        x = (3 * noise(1, 5, 24, 16) + 1).requires_grad_()
+        y = stage(x)
+        (y * noise(*y.shape, seed=1)).sum().backward()
+        results.append([y, x.grad, *(p.grad for p in stage.parameters())])
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.allclose(ours, theirs, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_1x1_convolution_is_one(layout: torch.memory_format) -> None:
+    conv = Pointwise(5, 3, 1)
+    x = noise(2, 5, 6, 4).contiguous(memory_format=layout)
+    expected = F.conv2d(x, conv.weight, conv.bias)
+    assert torch.allclose(conv(x), expected, atol=1e-6)
+    assert conv(x).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_only_nearest_with_zeros_is_folded() -> None:

@@ -12,9 +12,9 @@
   };
   document.addEventListener("paste", (event) => give([...(event.clipboardData?.files ?? [])].filter((found) => found.type.startsWith("image/"))));
   document.addEventListener("click", (event) => { if (event.target.closest("#choose")) field()?.click(); });
-  const isElsewhere = (event) => event.dataTransfer?.types.includes("Files") && !event.target.closest?.(".file-field:has(input[type=file])");
+  const isElsewhere = (event) => event.dataTransfer?.types.includes("Files") && !event.target.closest?.(".file-field:has(input[type=file]), .file-field:not(#file)");
   document.addEventListener("dragover", (event) => {
-    document.body.classList.add("dropping");
+    if (event.dataTransfer?.types.includes("Files")) document.body.classList.add("dropping");
     if (isElsewhere(event)) event.preventDefault();
   });
   for (const name of ["dragleave", "drop"]) document.addEventListener(name, () => document.body.classList.remove("dropping"), true);

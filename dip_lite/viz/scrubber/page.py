@@ -49,14 +49,16 @@ class Clip:
         self.rows.append([step, known[0] or 0.0, *known[1:4]])
         self.frames.append([to_pil(scale_to(x, self.side)) for x in pictures])
 
-    def encode(self, side: int, quality: int, count: int) -> tuple[dict[str, Any], bytes]:
+    def encode(
+        self, side: int, quality: int, count: int, method: int = 4
+    ) -> tuple[dict[str, Any], bytes]:
         """About `count` frames: a run as `scrubber.js` takes it, and its WebPs one after another.
         Raises ValueError if there is no frame."""
         if not self.rows:
             raise ValueError("a scrubber needs at least one snapshot, got none")
         frames, pack = [], b""
         for index in self._choose(count):
-            webps = [encode_webp(x, side, quality, method=4) for x in self.frames[index]] + [b""]
+            webps = [encode_webp(x, side, quality, method) for x in self.frames[index]] + [b""]
             frames.append([*self.rows[index], len(webps[0]), len(webps[1])])
             pack += b"".join(webps)
         others = {

@@ -277,13 +277,14 @@ if (window.frameElement?.parentElement?.className === "dip-embed") { // a page i
 
 export default { // the front end of `widget.py`, see anywidget.dev
   render({ model, el }) {
-    let told = null, timer = 0;
-    const tell = (step) => { model.set("step", (told = step)); model.save_changes(); };
+    let sent = null, timer = 0;
+    const send = (step) => { model.set("step", (sent = step)); model.save_changes(); };
     el.innerHTML = model.get("markup");
     const pack = model.get("pack"), bytes = new Uint8Array(pack.buffer, pack.byteOffset, pack.byteLength);
-    const wait = (step) => { clearTimeout(timer); timer = setTimeout(tell, 300, step); }; // not during a drag: it is slow
+    const wait = (step) => { clearTimeout(timer); timer = setTimeout(send, 300, step); }; // not during a drag: it is slow
     const view = still(el, model.get("run"), bytes, wait);
-    model.on("change:step", () => { if (model.get("step") !== told) view.goToStep(model.get("step")); });
-    return view.stop;
+    const follow = () => { if (model.get("step") !== sent) view.goToStep(model.get("step")); };
+    model.on("change:step", follow);
+    return () => { clearTimeout(timer), model.off("change:step", follow), view.stop(); };
   },
 };
