@@ -33,7 +33,7 @@ book: $(VENV)/.ready-book
 
 # Every notebook at its committed size; its verdicts must be those committed.
 notebooks: $(VENV)/.ready-dev
-	DIP_LITE_FAST=0 $(NBVAL)
+	DIP_LITE_FAST=0 DIP_LITE_STRICT=1 $(NBVAL)
 
 # Runs every notebook again and keeps what it prints.
 refresh: $(VENV)/.ready-dev

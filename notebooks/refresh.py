@@ -21,6 +21,7 @@ MAX_BYTES = 1_500_000
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SETTINGS = {
     "DIP_LITE_FAST": "0",
+    "DIP_LITE_STRICT": "1",  # a claim that fails is an error
     "PYTHONPATH": str(HERE.parent),
     "GOMP_SPINCOUNT": "3000",  # as the package sets it where PyTorch is not loaded before it
 }

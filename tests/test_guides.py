@@ -41,6 +41,9 @@ def shorter(code: str) -> str:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with every file that the guides name."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(
+        "DIP_LITE_RUNS", str(tmp_path)
+    )  # a mirror without files: nothing to download
     write_scene()
     for old, new in {"clean": "old", "mask": "scratches"}.items():
         Path(f"{old}.png").rename(f"{new}.png")

@@ -97,10 +97,14 @@ def test_the_fast_mode_changes_the_knobs(path, monkeypatch):
             assert len(value) <= len(full[name]), name
 
 
+def is_verdict(node):
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "verdict"
+
+
 @every
 def test_it_checks_its_claims_and_warnings_are_errors(path):
     tree = ast.parse(source(path))
-    checks = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    checks = [node for node in ast.walk(tree) if isinstance(node, ast.Assert) or is_verdict(node)]
     assert len(checks) >= 3
     assert 'simplefilter("error")' in source(path)
 
@@ -111,11 +115,22 @@ def test_its_verdicts_hold_no_number_that_a_machine_could_change(path):
         cell for cell in cells(path, "code")
         if "nbval-check-output" in cell.metadata.get("tags", [])
     ]  # fmt: skip
-    assert tagged
+    judging = [cell for cell in cells(path, "code") if "verdict(" in cell.source]
+    assert tagged or judging
     for cell in tagged:
         assert "assert" in cell.source
+        assert cell not in judging, "a verdict prints its margin"
         for output in cell.outputs:
             assert not re.search(r"\d\.\d", output.get("text", "")), output.get("text")
+
+
+@lessons
+def test_its_committed_verdicts_hold(path):
+    judging = [cell for cell in cells(path, "code") if "verdict(" in cell.source]
+    assert judging
+    for cell in judging:
+        printed = "".join(output.get("text", "") for output in cell.outputs)
+        assert "✓" in printed and "✗" not in printed
 
 
 @every
@@ -136,12 +151,22 @@ def test_no_function_is_defined_twice():
 @lessons
 def test_anatomy(path):
     notebook = nbformat.read(path, as_version=4)
-    assert 20 <= len(notebook.cells) <= 42
+    assert 20 <= len(notebook.cells) <= 44
     prose = "\n".join(cell.source for cell in cells(path, "markdown"))
     assert "paper" in prose.lower()
     assert f"solutions/{path.name}" in prose
     work = [cell.source for cell in cells(path, "code") if "%matplotlib" not in cell.source]
     assert max(len(text.splitlines()) for text in work) <= 25
+
+
+@lessons
+def test_it_asks_three_questions_with_folded_answers(path):
+    (quiz,) = [c.source for c in cells(path, "markdown") if "## Three questions" in c.source]
+    assert re.findall(r"^\*\*(\d)\.\*\* ", quiz, re.MULTILINE) == ["1", "2", "3"]
+    folded = re.findall(
+        r"^<details><summary>Answer</summary>\n\n(.+?)\n\n</details>$", quiz, re.M | re.S
+    )
+    assert len(folded) == 3 and min(len(answer.split()) for answer in folded) >= 20
 
 
 @lessons

@@ -104,35 +104,62 @@ def fetch(name: str) -> Path:
     if name not in REGISTRY:
         known = ", ".join(REGISTRY)
         raise PictureError(f"{name!r} is not one of the paper's pictures: choose from {known}.")
+    path, sha256 = REGISTRY[name]
+    address = os.environ.get("DIP_LITE_PICTURES") or ADDRESS
+    target = cache_folder() / PREFIX / (name.removeprefix(PREFIX) + PurePosixPath(path).suffix)
+    return download(name, address, path, sha256, target, INSTEAD, progressbar=True)
+
+
+def download(
+    name: str,
+    address: str,
+    path: str,
+    sha256: str,
+    target: Path,
+    instead: str,
+    progressbar: bool = False,
+) -> Path:
+    """A file of a server, kept at `target` if it has the hash; not fetched if it is there.
+
+    Args:
+        name: what to call it in a message.
+        address, path: where it is.
+        instead: what the user may do without it, as the end of a message.
+
+    Raises:
+        PictureError: no network, an HTTP error, a cut connection, a wrong hash, or a folder that
+            cannot be written.
+    """
     import pooch
     from requests import RequestException
 
-    path, sha256 = REGISTRY[name]
-    address = os.environ.get("DIP_LITE_PICTURES") or ADDRESS
-    folder = cache_folder() / PREFIX
-    file = name.removeprefix(PREFIX) + PurePosixPath(path).suffix
-    downloader = pooch.HTTPDownloader(progressbar=True, chunk_size=CHUNK, timeout=TIMEOUT)
+    downloader = pooch.HTTPDownloader(progressbar=progressbar, chunk_size=CHUNK, timeout=TIMEOUT)
+    url, folder = f"{address.rstrip('/')}/{path}", target.parent
+    log = pooch.get_logger()
+    level = log.level
+    log.setLevel(level if progressbar else "WARNING")  # else a line for every file
     try:
-        url = f"{address.rstrip('/')}/{path}"
-        return Path(pooch.retrieve(url, sha256, file, folder, downloader=downloader))
+        return Path(pooch.retrieve(url, sha256, target.name, folder, downloader=downloader))
     except RequestException as error:
         if error.response is not None:
             error.response.close()  # pooch leaves it open
         server = urlsplit(address).netloc or address
         raise PictureError(
             f"{name} could not be downloaded from {server} ({_reason(error)}): try again later, or "
-            f"{INSTEAD}."
+            f"{instead}."
         ) from error
     except OSError as error:
         raise PictureError(
             f"{name} cannot be saved in {folder} ({error.strerror or type(error).__name__}): set "
-            f"DIP_LITE_CACHE to a folder you can write to, or {INSTEAD}."
+            f"DIP_LITE_CACHE to a folder you can write to, or {instead}."
         ) from error
     except ValueError as error:  # pooch's error for a wrong hash
         raise PictureError(
             f"{name} was downloaded but its SHA-256 differs from the expected one, so it was "
-            f"deleted: try again later, or {INSTEAD}."
+            f"deleted: try again later, or {instead}."
         ) from error
+    finally:
+        log.setLevel(level)
 
 
 def cache_folder() -> Path:

@@ -46,7 +46,7 @@ class Clip:
         if (x_true := self.others["truth"]) is not None:
             numbers = [*numbers[:2], *(min(psnr(x.clamp(0, 1), x_true), 99.0) for x in pictures)]
         known = [n if n is not None and math.isfinite(n) else None for n in [*numbers, None, None]]
-        self.rows.append([step, known[0] or 0.0, *known[1:4]])
+        self.rows.append([step, *known[:4]])
         self.frames.append([to_pil(scale_to(x, self.side)) for x in pictures])
 
     def encode(

@@ -90,10 +90,10 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
 
   function label(announced) {
     const row = run.frames[order[current]];
-    const text = [`step ${row[0]}`, decibels(level(row)), `${row[1].toFixed(1)} s`].filter(Boolean).join(" · ");
+    const text = [`step ${row[0]}`, decibels(level(row)), row[1] == null ? "" : `${row[1].toFixed(1)} s`].filter(Boolean).join(" · ");
     setText(part("now"), text), setText(part("tag-right"), `Step ${row[0]}`);
     slider.setAttribute("aria-valuetext", text.replace("dB", "decibels"));
-    canvas.setAttribute("aria-label", `${kind === "avg" ? "Moving average" : "Raw output"}, ${text}`);
+    canvas.setAttribute("aria-label", `${part("which").hidden ? "Picture" : kind === "avg" ? "Moving average" : "Raw output"}, ${text}`);
     placeMark("now", row[0]);
     clearTimeout(announceTimer);
     if (!announced || el.getRootNode().activeElement === slider) return; // screen readers read its value text
