@@ -1,15 +1,24 @@
 # `make app` opens the demo, `make lab` the course, `make restore` cleans a photograph, `make book`
-# builds the book, `make test` checks it all. Each sets up .venv first, with any Python from 3.10 to 3.13: `make test PYTHON=python3.12`.
+# builds the book, `make test` checks it all. Each sets up .venv first, with any Python from 3.10 to
+# 3.13: `make test PYTHON=python3.12`. `make app TORCH=cpu|gpu|default` says which PyTorch to install
+# there; by default that is the CPU build where there is no GPU, see tools/install_torch.py.
 
 PYTHON ?= python3
 VENV ?= .venv
+TORCH ?= auto
 BIN = $(VENV)/bin
 # notebooks load PyTorch before the package can set this, see dip_lite/__init__.py
 export GOMP_SPINCOUNT ?= 3000
 NBVAL = PYTHONPATH="$(CURDIR)" $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 \
   -p no:cacheprovider --durations=0 --durations-min=15 notebooks
 
-.PHONY: app restore test lint types venv bench bench-app book lab notebooks refresh clean
+# $(call pip,FILE): installs what a requirements file asks for
+pip = $(BIN)/python -m pip install --quiet -r $(1) || { echo "pip could not install $(1): check \
+  the network and run make again; without one, set PIP_NO_INDEX=1 and PIP_FIND_LINKS to a folder \
+  that pip download -r $(1) has filled elsewhere." | tr -s ' '; exit 1; }
+
+.PHONY: app restore test test-oldest release-check lint types venv bench bench-app book lab \
+  notebooks refresh clean
 
 # The demo, in the browser.
 app: $(VENV)/.ready-app
@@ -21,6 +30,23 @@ restore: $(VENV)/.ready
 test: $(VENV)/.ready-dev lint types
 	$(BIN)/python -m pytest
 	DIP_LITE_FAST=1 $(NBVAL)
+
+# With the oldest versions that are allowed, in a venv of its own; Python 3.10 to 3.12.
+OLDEST ?= .venv-oldest
+test-oldest: $(OLDEST)/.ready
+	$(OLDEST)/bin/python -m pytest tests/images tests/nets tests/engine tests/tasks \
+	  tests/test_package.py tests/test_records.py
+
+$(OLDEST)/.ready: requirements-oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python tools/install_torch.py $(TORCH) requirements-oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet -c requirements-oldest.txt -r requirements.txt \
+	  "pytest>=8" "beautifulsoup4>=4.12" "PyWavelets>=1.5" "psutil>=5.9" packaging
+	@touch $@
+
+# What must hold before a release: the files build, their tests pass, links and versions are right.
+release-check: $(VENV)/.ready-dev
+	$(BIN)/python -m tools.release_check
 
 # The course in JupyterLab, on its first page.
 lab: $(VENV)/.ready-course
@@ -58,27 +84,31 @@ venv: $(VENV)/bin/python
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "dip_lite needs Python 3.10 to 3.13; say which with make PYTHON=python3.12"; exit 1; }
+	@test -d $(VENV) || mkdir -p $(VENV) 2>/dev/null || { echo "$(VENV) cannot be made here: give \
+	  a folder that you can write to, as in make app VENV=/tmp/dip_lite-venv." | tr -s ' \t' ' '; \
+	  exit 1; }
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@$(BIN)/python tools/install_torch.py $(TORCH)
+	@$(call pip,requirements.txt)
 	@touch $@
 
 $(VENV)/.ready-course: requirements-course.txt $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet -r requirements-course.txt
+	@$(call pip,requirements-course.txt)
 	@touch $@
 
 $(VENV)/.ready-app: requirements-app.txt $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet -r requirements-app.txt
+	@$(call pip,requirements-app.txt)
 	@touch $@
 
 $(VENV)/.ready-book: requirements-book.txt $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet -r requirements-book.txt
+	@$(call pip,requirements-book.txt)
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.txt requirements-course.txt requirements-app.txt requirements-sweep.txt requirements-book.txt $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@$(call pip,requirements-dev.txt)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) outputs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) outputs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -13,6 +13,9 @@ imported when they are first used: so the command line and the demo start withou
 import os
 import sys
 
+if sys.version_info < (3, 10):  # noqa: UP036  pip checks it, a checkout has only this
+    sys.exit("dip_lite needs Python 3.10 to 3.13, this is {}.{}.".format(*sys.version_info[:2]))
+
 import lazy_loader
 
 if "torch" not in sys.modules:

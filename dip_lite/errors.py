@@ -10,6 +10,7 @@ A message is written where the error is raised, on one line: what was given, wha
 to mend it. `sentence` adds the full stop, and describes the errors of other libraries.
 """
 
+import importlib.util
 import os
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # in PyTorch's own messages
@@ -45,6 +46,34 @@ class UserError(ValueError):
 
 
 OURS = (PictureError, PictureWarning, WeightsError, FitError, RecordError, SweepError, UserError)
+
+# What each extra of pyproject.toml brings that the package itself does without.
+EXTRAS = {
+    "app": ("gradio",),
+    "course": ("anywidget", "jupyterlab"),
+    "sweep": ("dask", "distributed", "pandas"),
+}
+
+
+def missing_extra(extra: str, what: str) -> str:
+    """A sentence with the command that installs an extra, empty if it is installed.
+
+    Args:
+        extra: one of `EXTRAS`; nothing is imported.
+        what: the subject of the sentence, what needs it.
+
+    >>> EXTRAS["none"] = ("a_package_that_is_missing",)
+    >>> missing_extra("none", "An example").partition(":")[0]
+    'An example needs a_package_that_is_missing'
+    >>> del EXTRAS["none"]
+    """
+    missing = [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]
+    if not missing:
+        return ""
+    return (
+        f'{what} needs {", ".join(missing)}: run `pip install "dip_lite[{extra}]"`, or '
+        f"`pip install -r requirements-{extra}.txt` in a checkout."
+    )
 
 
 def sentence(error: BaseException) -> str:

@@ -40,7 +40,7 @@ def refresh(path: Path) -> str:
     notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
     client = NotebookClient(
-        notebook, timeout=1200, store_widget_state=False,
+        notebook, timeout=1200, store_widget_state=False, coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip
     client.execute(env=dict(os.environ) | SETTINGS)

@@ -110,8 +110,8 @@ def test_names_have_one_line(source: object) -> None:
 @pytest.mark.parametrize(("debug", "shown"), [("", False), ("1", True)])
 def test_debugging_shows_the_traceback(debug: str, shown: bool) -> None:
     code = (
-        "import sys; from dip_lite import __main__ as m; "
-        "m.cli.main = lambda *a, **k: {}['x']; sys.exit(m.main([]))"
+        "import sys; from dip_lite import __main__ as m; from dip_lite.cli.commands import cli; "
+        "cli.main = lambda *a, **k: {}['x']; sys.exit(m.main([]))"
     )
     environment = {**__import__("os").environ, "DIP_LITE_DEBUG": debug}
     done = subprocess.run(

@@ -71,7 +71,16 @@ def test_its_commands_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for line in "".join(blocks(path, "sh")).splitlines():
         words = shlex.split(line)
-        if words[:3] == ["python", "-m", "dip_lite"]:
+        if words[0] == "dip-lite":  # the same, once a wheel is installed
+            words = ["python", "-m", "dip_lite", *words[1:]]
+        if words[:2] == ["pip", "install"] or words[0] == "jupyter":
+            extras = re.findall(r"dip_lite\[(\w+)\]", line)
+            assert set(extras) <= {"app", "course", "sweep", "all"}, line
+        elif words[3:4] == ["app"]:
+            app.make_context("dip-lite app", words[4:])
+        elif words[3:4] == ["course"]:
+            assert main(words[3:]) == 0, line
+        elif words[:3] == ["python", "-m", "dip_lite"]:
             restores = words[3] not in ("export", "sweep")
             more = ["--preset", "tiny", "--steps", "2"] if restores else []
             assert main([*words[3:], *more]) == 0, line

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 import dip_lite
 
@@ -129,8 +130,24 @@ def test_the_one_exception_short_spinning_where_torch_is_not_yet_loaded(
 
 def test_the_extras_are_plain_requirements() -> None:
     """setuptools reads them, and takes no options such as -r there."""
-    for name in ("requirements.txt", "requirements-course.txt", "requirements-app.txt"):
-        lines = (ROOT / name).read_text().splitlines()
-        stripped = [line.split("#")[0].strip() for line in lines]
-        for line in filter(None, stripped):
-            assert Requirement(line)
+    for name in ("", "-course", "-app", "-sweep"):
+        assert _requirements(f"requirements{name}.txt")
+
+
+def test_the_lower_bounds_are_the_oldest_versions_that_are_tested() -> None:
+    bounds = _requirements("requirements.txt")
+    oldest = _requirements("requirements-oldest.txt")
+    asked = {name for name, found in bounds.items() if "win32" not in str(found.marker)}
+    assert asked == set(oldest)
+    for name, pinned in oldest.items():
+        (exact,), (least,) = pinned.specifier, bounds[name].specifier
+        assert (exact.operator, least.operator) == ("==", ">=")
+        assert Version(exact.version) == Version(least.version), name
+
+
+def _requirements(name: str) -> dict[str, Requirement]:
+    """The lines of a requirements file, by project."""
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    stripped = [line.split("#")[0].strip() for line in lines]
+    found = [Requirement(line) for line in stripped if line]
+    return {requirement.name: requirement for requirement in found}

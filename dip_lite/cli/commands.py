@@ -64,6 +64,18 @@ def demo(context: click.Context, seconds: float, sample: str, output: str, prese
         context.exit(130)
 
 
+@cli.command(params=[click.Argument(["folder"], type=click.Path(path_type=Path))])
+def course(folder: Path) -> None:
+    """Copy the course's notebooks into a FOLDER.
+
+    There are six, and their solutions. The command says how to open them, and never replaces a
+    notebook that is there already.
+    """
+    from .course import copy_course
+
+    click.echo(copy_course(folder))
+
+
 HELP = {
     "denoise": """Remove noise from pictures.
 

@@ -66,7 +66,7 @@ class JpegConstraint:
 
     @property
     def subsampling(self) -> str:
-        """ "grey", "4:4:4", "4:2:2" or "4:2:0"."""
+        """How many of the colors are stored, by its usual name; "grey" if there are none."""
         return "grey" if len(self.planes) == 1 else SUBSAMPLINGS[self.chroma]
 
     @property

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import importlib.util
 import logging
 import multiprocessing
 import os
@@ -26,13 +25,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import __version__
-from ..errors import SweepError, reason
+from ..errors import SweepError, missing_extra, reason
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 T = TypeVar("T")
-EXTRA = ("dask", "distributed", "pandas")  # requirements-sweep.txt
 AHEAD = 16  # items submitted before they are needed, at least; each waits in memory
 POLL = 0.1  # seconds between two looks at the cluster
 TIMEOUTS = (OSError, asyncio.TimeoutError)  # two classes before Python 3.11
@@ -67,11 +65,8 @@ def check_installed() -> None:
     Raises:
         SweepError: one is missing; the message names the command that installs it.
     """
-    if missing := [name for name in EXTRA if importlib.util.find_spec(name) is None]:
-        raise SweepError(
-            f'a sweep needs {", ".join(missing)}: run `pip install "dip_lite[sweep]"`, or '
-            f"`pip install -r requirements-sweep.txt` in a checkout"
-        )
+    if message := missing_extra("sweep", "a sweep"):
+        raise SweepError(message)
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ def test_our_decoder_agrees_with_pillows(kind: str) -> None:
     luma = theirs if kind == "grey" else theirs[..., 0]
     ours = idct(constraint.planes[0].center.double())[0, 0].clamp(-128, 127) + 128
     difference = (ours - torch.from_numpy(luma)).abs()
-    # rounding alone gives up to 0.5 and 0.25 on average; measured 0.55 and 0.25
+    # rounding alone gives up to 0.5, and 0.25 on average; measured 0.87 and 0.25, qualities 5 to 95
     assert float(difference.max()) < 1 and float(difference.mean()) < 0.3
     if kind == "4:4:4":
         for index in (1, 2):

@@ -273,3 +273,16 @@ def test_a_wrong_description_is_refused_with_what_came(wrong: dict[str, Any], wo
     message = str(caught.value)
     assert words in message and next(iter(wrong)) in message
     assert message.splitlines() == [message]
+
+
+def test_a_hook_on_the_upsampling_still_works() -> None:
+    shape = Hourglass((6, 8), skip=3, upsample="nearest", padding="zeros")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        scale = Scale(shape, 0, 5)
+    x = noise(1, 5, 24, 16)
+    folded = scale(x)
+    seen: list[torch.Size] = []
+    handle = scale.enlarge.register_forward_hook(lambda *call: seen.append(call[2].shape))
+    assert torch.allclose(scale(x), folded, atol=1e-5) and seen == [(1, 8, 24, 16)]
+    handle.remove()

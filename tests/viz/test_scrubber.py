@@ -70,8 +70,10 @@ def test_the_pictures_to_compare_with_come_along() -> None:
 
 def test_where_the_run_would_have_stopped() -> None:
     assert Scrubber(SNAPS).run["numbers"] == {"auto_step": None}
-    stopped = [*SNAPS[:-1], replace(SNAPS[-1], best_step=400)]
-    assert Scrubber(stopped).run["numbers"] == {"auto_step": 400}
+    ended = replace(SNAPS[-1], best_step=400, stop_reason="seconds: 20 used")
+    assert Scrubber([*SNAPS[:-1], ended]).run["numbers"] == {"auto_step": None}
+    stopped = replace(ended, stop_reason="steady: no lower variance than at step 400")
+    assert Scrubber([*SNAPS[:-1], stopped]).run["numbers"] == {"auto_step": 400}
 
 
 def test_a_notebook_keeps_a_page_beside_the_widget() -> None:
@@ -152,7 +154,9 @@ def test_without_anywidget_a_sentence_says_how_to_get_it(monkeypatch: Any) -> No
 
     monkeypatch.setitem(sys.modules, "anywidget", None)
     monkeypatch.delitem(sys.modules, "dip_lite.viz.scrubber.widget", raising=False)
-    with pytest.raises(ImportError, match="needs anywidget: run pip install anywidget"):
+    with pytest.raises(
+        ImportError, match=r'needs anywidget.*: run `pip install "dip_lite\[course\]"`'
+    ):
         _ = package.Scrubber
     with pytest.raises(AttributeError, match="no attribute 'Slider'"):
         _ = package.Slider  # type: ignore[attr-defined]

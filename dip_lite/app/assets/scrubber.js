@@ -42,6 +42,5 @@ import(`${root}/dip/example/${props.module}`).then(({ mount }) => {
     update(props.value);
     for (const link of element.querySelectorAll(".dip-file[data-file]")) link.hidden = props.value.id === "example", link.href = address(props.value, link.dataset.file);
   };
-  watch("value", show);
-  show();
+  watch("value", show), show();
 }, () => { element.textContent = "The viewer could not be loaded: reload the page."; });

@@ -9,6 +9,8 @@ The component is `scrubber.js`; its hosts are `widget`, `page` and the demo's `a
 
 from typing import TYPE_CHECKING, Any
 
+from ...errors import missing_extra
+
 if TYPE_CHECKING:
     from .widget import Scrubber as Scrubber
 
@@ -20,5 +22,5 @@ def __getattr__(name: str) -> Any:
     try:
         from .widget import Scrubber
     except ModuleNotFoundError as error:
-        raise ImportError(f"Scrubber needs {error.name}: run pip install anywidget") from error
+        raise ImportError(missing_extra("course", "Scrubber") or str(error)) from error
     return Scrubber

@@ -49,9 +49,7 @@ class Clip:
         self.rows.append([step, *known[:4]])
         self.frames.append([to_pil(scale_to(x, self.side)) for x in pictures])
 
-    def encode(
-        self, side: int, quality: int, count: int, method: int = 4
-    ) -> tuple[dict[str, Any], bytes]:
+    def encode(self, side: int, quality: int, count: int, method: int = 4) -> tuple[dict, bytes]:
         """About `count` frames: a run as `scrubber.js` takes it, and its WebPs one after another.
         Raises ValueError if there is no frame."""
         if not self.rows:
@@ -61,9 +59,8 @@ class Clip:
             webps = [encode_webp(x, side, quality, method) for x in self.frames[index]] + [b""]
             frames.append([*self.rows[index], len(webps[0]), len(webps[1])])
             pack += b"".join(webps)
-        others = {
-            k: "" if x is None else data_uri(x, side, quality) for k, x in self.others.items()
-        }
+        known = {k: x for k, x in self.others.items() if x is not None}
+        others = {"before": "", "truth": ""} | {k: data_uri(known[k], side, quality) for k in known}
         size, numbers = self.frames[0][0].size, {"auto_step": self.auto_step}
         run = {"id": "run", "state": "done", "kind": self.kind, "size": size, "numbers": numbers}
         return {**run, **others, "frames": frames}, pack
@@ -98,8 +95,8 @@ class Clip:
 
     def _movie(self, count: int) -> str:
         """A small animated WebP of the run, as a data URI."""
-        chosen, raw = self._choose(min(count, 14)), self.kind == "raw"
-        pictures = [ImageOps.contain(self.frames[index][raw], (192, 192)) for index in chosen]
+        chosen, raw, size = self._choose(min(count, 14)), self.kind == "raw", (192, 192)
+        pictures = [ImageOps.contain(self.frames[index][raw], size) for index in chosen]
         labels = [f"step {self.rows[index][0]}" for index in chosen]
         movie = encode_animation(pictures, labels, "webp", quality=30)
         return f"data:image/webp;base64,{base64.b64encode(movie).decode()}"

@@ -283,8 +283,7 @@ export default { // the front end of `widget.py`, see anywidget.dev
     const pack = model.get("pack"), bytes = new Uint8Array(pack.buffer, pack.byteOffset, pack.byteLength);
     const wait = (step) => { clearTimeout(timer); timer = setTimeout(send, 300, step); }; // not during a drag: it is slow
     const view = still(el, model.get("run"), bytes, wait);
-    const follow = () => { if (model.get("step") !== sent) view.goToStep(model.get("step")); };
-    model.on("change:step", follow);
+    const follow = () => { if (model.get("step") !== sent) view.goToStep(model.get("step")); }; model.on("change:step", follow);
     return () => { clearTimeout(timer), model.off("change:step", follow), view.stop(); };
   },
 };

@@ -43,8 +43,7 @@ class Scrubber(anywidget.AnyWidget):
         for snap in snaps:
             pictures = [snap.best] if which == "best" else [snap.x_avg, snap.x]
             self.clip.add(snap.step, [snap.seconds, snap.loss], *pictures)
-            stopped = snap.stop_reason.startswith("steady")
-            self.clip.auto_step = snap.best_step if stopped else None
+            self.clip.auto_step = snap.best_step if snap.stop_reason[:6] == "steady" else None
         run, pack = self.clip.encode(side, 90, len(snaps), method=0)
         super().__init__(run=run, pack=pack)
 

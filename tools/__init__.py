@@ -1,0 +1,1 @@
+"""What `make` runs besides the package: installing PyTorch, checking a release."""
