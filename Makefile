@@ -85,7 +85,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "dip_lite needs Python 3.10 to 3.13; say which with make PYTHON=python3.12"; exit 1; }
 	@test -d $(VENV) || mkdir -p $(VENV) 2>/dev/null || { echo "$(VENV) cannot be made here: give \
-	  a folder that you can write to, as in make app VENV=/tmp/dip_lite-venv." | tr -s ' \t' ' '; \
+	  a folder that you can write to, as in make app VENV=~/dip_lite-venv." | tr -s ' \t' ' '; \
 	  exit 1; }
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 

@@ -59,7 +59,7 @@ def test_a_checkout_that_cannot_be_written() -> None:
         finally:
             os.chmod(folder, 0o755)
     assert status and said.startswith(".venv cannot be made here: give a folder")
-    assert said.count("\n") == 0 and said.endswith("make app VENV=/tmp/dip_lite-venv.")
+    assert said.count("\n") == 0 and said.endswith("make app VENV=~/dip_lite-venv.")
 
 
 def test_no_network(tmp_path: Path) -> None:
