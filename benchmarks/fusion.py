@@ -2,12 +2,13 @@
 
     python -m benchmarks.fusion --sigma 25 --folder ../shared/data/tune
     python -m benchmarks.fusion --quality 10 --folder ../shared/data/tune --only-folder
+    python -m benchmarks.fusion --missing 50 --grey --marks 20,120 --folder ../shared/data/tune
 
-Three columns for each mark: the network with its guide, and the fused result; with --plain also the
+Two columns for each mark: the network with its guide, and the fused result; with --plain also the
 paper's plain prior, which sees only random numbers. Times are by the clock from the call of
-`denoise` or `remove_jpeg`, the classical picture and the fusion included. The rivals, NLM and TV of
-scikit-image, have the setting that is best for the picture (chosen with the clean one). `--folder`
-adds clean photographs of your own.
+`denoise`, `remove_jpeg` or `inpaint`, the classical picture and the fusion included. The rivals,
+NLM and TV of scikit-image, have the setting that is best for the picture (chosen with the clean
+one); that of inpainting is its biharmonic filling. `--folder` adds clean photographs of your own.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 import dip_lite as dip
-from dip_lite.images.io import to_pil
+from dip_lite.images.io import match_channels, to_pil
+from dip_lite.images.masks import random_mask
 
 from .common import PHOTOGRAPHS, best_nlm, best_tv, machine, markers, publish, table
 
@@ -35,10 +38,17 @@ class Damage:
 
     sigma: float | None = None  # of Gaussian noise, on the [0, 1] scale
     quality: int = 0  # of JPEG, in Pillow's default subsampling, 4:2:0
+    missing: float = 0.0  # fraction of all pixels
     seed: int = 0
+
+    def mask(self, x0: Tensor) -> Tensor:
+        """1 = known, 0 = missing."""
+        return random_mask((x0.shape[2], x0.shape[3]), self.missing, self.seed)
 
     def apply(self, x_true: Tensor) -> tuple[Tensor, bytes]:
         """The damaged picture, and its file where that matters."""
+        if self.missing:
+            return x_true * self.mask(x_true), b""
         if self.sigma is not None:
             return dip.add_noise(x_true, self.sigma, seed=self.seed), b""
         memory = io.BytesIO()
@@ -47,24 +57,48 @@ class Damage:
 
     def task(self, x0: Tensor, file: bytes) -> dip.Task:
         """What restores it."""
+        if self.missing:
+            return dip.inpaint(x0, self.mask(x0), seed=self.seed)
         if self.sigma is not None:
             return dip.denoise(x0, self.sigma, seed=self.seed)
         return dip.remove_jpeg(x0, file=file, seed=self.seed)
 
     def plain(self, x0: Tensor) -> dip.Task:
         """The paper's energy and input, on the same network: mean (x − x0)² from random numbers."""
+        if self.missing:
+            return dip.inpaint(x0, self.mask(x0), energy="mse", seed=self.seed)
         return dip.denoise(x0, self.sigma or 0.1, energy="mse", seed=self.seed)
 
     def rival(self, x_true: Tensor, x0: Tensor) -> float:
-        """PSNR of NLM or TV at its best setting."""
+        """PSNR of NLM or TV at its best setting, or of the biharmonic filling."""
+        if self.missing:
+            return dip.psnr(biharmonic(x0, self.mask(x0)), x_true)
         if self.sigma is not None:
             return best_nlm(x_true, x0, self.sigma)[0]
         return best_tv(x_true, x0)[0]
 
+    @property
+    def rival_name(self) -> str:
+        """For the table's head."""
+        if self.missing:
+            return "biharmonic"
+        return "TV, best" if self.quality else "NLM, best"
+
     def __str__(self) -> str:
+        if self.missing:
+            return f"{round(100 * self.missing)} % missing"
         if self.sigma is not None:
             return f"σ = {round(self.sigma * 255)}"
         return f"JPEG quality {self.quality}"
+
+
+def biharmonic(x0: Tensor, mask: Tensor) -> Tensor:
+    """scikit-image's biharmonic inpainting, (1, C, H, W)."""
+    from skimage.restoration import inpaint_biharmonic
+
+    hidden = mask[0, 0].numpy() == 0
+    filled = inpaint_biharmonic(x0[0].permute(1, 2, 0).numpy(), hidden, channel_axis=-1)
+    return torch.from_numpy(filled).permute(2, 0, 1)[None].to(x0).clamp(0, 1)
 
 
 def _opened(memory: io.BytesIO):  # type: ignore[no-untyped-def]
@@ -74,10 +108,13 @@ def _opened(memory: io.BytesIO):  # type: ignore[no-untyped-def]
     return Image.open(memory)
 
 
-def pictures(folder: str | None, only_folder: bool) -> dict[str, Tensor]:
+def pictures(folder: str | None, only_folder: bool, grey: bool = False) -> dict[str, Tensor]:
     """The clean photographs by name."""
     found = {path.stem: dip.load(path) for path in sorted(Path(folder).iterdir())} if folder else {}
-    return found | ({} if only_folder else {name: dip.sample(name) for name in PHOTOGRAPHS})
+    found |= {} if only_folder else {name: dip.sample(name) for name in PHOTOGRAPHS}
+    if not grey:
+        return found
+    return {name: match_channels(x, x[:, :1]) for name, x in found.items()}
 
 
 def race(
@@ -90,12 +127,13 @@ def race(
     scores, marks = [dip.psnr(task.guess, x_true)], list(seconds)
     spare = (time.perf_counter() - start) / 2  # more than the fusion takes
     measured = 0.0
-    for snap in dip.fit(task, seconds=seconds[-1], seed=damage.seed, schedule=dip.every(5)):
+    run = dip.Run(task, seed=damage.seed)
+    for snap in dip.fit(run, seconds=seconds[-1], schedule=dip.every(5)):
         now = time.perf_counter()
         clock = now - start - measured + spare
         while marks and (clock >= marks[0] or snap.stop_reason):
             marks.pop(0)
-            fused = task.fuse(snap.network).clamp(0, 1)
+            fused = run.snapshot("a mark").best.clamp(0, 1)
             scores += [dip.psnr(snap.network.clamp(0, 1), x_true), dip.psnr(fused, x_true)]
             print(f"  step {snap.step} {snap.stop_reason}", flush=True)
         measured += time.perf_counter() - now
@@ -117,6 +155,8 @@ def main() -> None:
     parser.add_argument("--only-folder", action="store_true", help="without scikit-image's")
     parser.add_argument("--sigma", type=int, default=25, help="grey levels")
     parser.add_argument("--quality", type=int, default=0, help="of JPEG, in place of noise")
+    parser.add_argument("--missing", type=float, default=0, help="percent of the pixels, likewise")
+    parser.add_argument("--grey", action="store_true", help="the photographs in grey")
     parser.add_argument("--plain", action="store_true", help="the paper's plain prior too")
     parser.add_argument("--marks", default=MARKS, help="seconds")
     parser.add_argument("--seed", type=int, default=0)
@@ -124,10 +164,10 @@ def main() -> None:
     parser.add_argument("--write", help="also put the table between the markers of this file")
     options = parser.parse_args()
     markers(options.section, options.write)
-    sigma = None if options.quality else options.sigma / 255
+    sigma = None if options.quality or options.missing else options.sigma / 255
     marks = [float(mark) for mark in options.marks.split(",")]
-    damage, rows = Damage(sigma, options.quality, options.seed), []
-    clean = pictures(options.folder, options.only_folder)
+    damage, rows = Damage(sigma, options.quality, options.missing / 100, options.seed), []
+    clean = pictures(options.folder, options.only_folder, options.grey)
     for name, x_true in clean.items():
         x0, file = damage.apply(x_true)
         scores = race(damage, x_true, x0, file, marks)
@@ -135,7 +175,7 @@ def main() -> None:
         rows.append([dip.psnr(x0, x_true), damage.rival(x_true, x0), *plain, *scores])
         print(name, *(f"{score:.2f}" for score in rows[-1]), flush=True)
     means = [float(value) for value in np.mean(rows, axis=0)]
-    head = ["picture", "input", f"{'TV' if options.quality else 'NLM'}, best"]
+    head = ["picture", "input", damage.rival_name]
     head += [f"plain prior, {marks[-1]:g} s"] * options.plain + ["classical"]
     head += [f"{what}, {mark:g} s" for mark in marks for what in ("network", "fused")]
     named = zip([*clean, "**mean**"], [*rows, means], strict=True)

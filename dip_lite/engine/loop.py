@@ -205,14 +205,14 @@ class Run:
         With `stop` early stopping picks `best`, once warmed up; otherwise it is `x_avg`.
         """
         x_avg = _copy(self.task.postprocess(self.x_avg))
-        network, best_step = x_avg, self.step
+        network, best_step, taken = x_avg, self.step, self.x_avg
         if stop and self.rule.best_step > 0:
-            network, best_step = _copy(self.task.postprocess(self.best_avg)), self.best_avg_step
+            taken, best_step = self.best_avg, self.best_avg_step
+            network = _copy(self.task.postprocess(taken))
         best = network
         if stop_reason:
-            alone = network.to(self.device)
-            fused = self.task.fuse(alone)
-            best = network if fused is alone else _copy(fused)
+            fused = self.task.fuse(taken)
+            best = network if fused is taken else _copy(self.task.postprocess(fused))
         rollback, self.rollback = self.rollback, ""
         return Snapshot(
             step=self.step,

@@ -81,7 +81,7 @@ class Task:
         return x
 
     def fuse(self, x: Tensor) -> Tensor:
-        """What is done to the picture to take, once, when a run ends; here nothing."""
+        """What is done to the picture to take, once, when a run ends, before `postprocess`."""
         return x
 
     def to(self, device: torch.device) -> Task:

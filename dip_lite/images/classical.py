@@ -69,7 +69,7 @@ def dct_hard(x0: Tensor, sigma: float, side: int = 8, stride: int = 2) -> Tensor
     def keep(y: Tensor, pilot: Tensor | None) -> Tensor:
         return (y.abs() > THRESHOLD * sigma).to(y.dtype)
 
-    return _shrink_blocks(x0, None, keep, side, stride).clamp(0, 1)
+    return shrink_blocks(x0, None, keep, side, stride).clamp(0, 1)
 
 
 def wiener(x0: Tensor, sigma: float, pilot: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def wiener(x0: Tensor, sigma: float, pilot: Tensor) -> Tensor:
         assert p is not None
         return p.square() / (p.square() + sigma**2)
 
-    results = [_shrink_blocks(x0, pilot, shrink, side, stride) for side, stride in BLOCKS]
+    results = [shrink_blocks(x0, pilot, shrink, side, stride) for side, stride in BLOCKS]
     return (sum(results) / len(results)).clamp(0, 1)  # type: ignore[union-attr]
 
 
@@ -104,7 +104,7 @@ def denoise_classically(x0: Tensor, sigma: float) -> Tensor:
     return wiener(x0, sigma, (nlm(x0, sigma) + dct_hard(x0, sigma)) / 2)
 
 
-def _shrink_blocks(
+def shrink_blocks(
     x0: Tensor, pilot: Tensor | None, shrink: Shrink, side: int, stride: int
 ) -> Tensor:
     """All blocks of a picture, strip by strip."""

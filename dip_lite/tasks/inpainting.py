@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..engine.task import Energy, Task, Window
 from ..engine.tiling import Tiled
+from ..images.classical_inpainting import inpaint_classically, refine
 from ..images.masks import check_mask, fill, kind_of
 from ..nets.hourglass import Hourglass
 from .energies import masked_error
@@ -20,6 +21,11 @@ from .presets import choose, variants
 
 KINDS = ("scattered", "thin", "hole")
 ENERGIES = ("held-out", "mse")
+GUIDES = ("classical", "none")
+DEFAULT_GUIDES = {"fast": "classical"}  # by preset; the others have none
+WITHHELD = 0.02  # fraction of the known pixels that tell how much each picture weighs; of few more:
+MIN_WITHHELD, MAX_WITHHELD = 400, 0.1  # pixels; fraction
+BLOCK = 16  # pixels, the side of the blocks in which strokes are withheld
 
 _WIDE = Hourglass((32,) * 5, skip=4, upsample="nearest", padding="zeros", head_channels=32)
 # a hole wants depth, and no skips to carry the known past the unknown
@@ -106,6 +112,8 @@ class HeldOut(Masked):
 
     mask: Tensor  # (1, 1, H, W), shaped as `padded`
     mask_copies: int = 0  # how many shifted copies of the mask hide pixels; 0: random pixels
+    classical: Tensor | None = None  # what a classical method makes of x0, for `fuse`
+    withheld: Tensor | None = None  # (1, 1, H, W), 1 at known pixels that neither has seen
 
     def sample_step(self, rng: torch.Generator) -> tuple[Tensor, Energy]:
         shown = self.mask * self._not_hidden(rng)
@@ -113,6 +121,16 @@ class HeldOut(Masked):
         weight = self.mask - 0.9 * shown
         height, width = self.size
         return z, masked_error(self.padded[..., :height, :width], weight[..., :height, :width])
+
+    def fuse(self, x: Tensor) -> Tensor:
+        """A mean with the classical picture, and from there the last turns of its method.
+
+        Their weights are those that are best at known pixels which were shown to neither.
+        """
+        if self.classical is None or self.withheld is None or self.x0 is None:
+            return x
+        share = best_share(x.clamp(0, 1), self.classical, self.x0, self.withheld)
+        return refine(torch.lerp(self.classical, x.clamp(0, 1), share), self.x0, self.known)
 
     def _not_hidden(self, rng: torch.Generator) -> Tensor:
         """1 where this step does not hide, (1, 1, H, W)."""
@@ -125,6 +143,43 @@ class HeldOut(Masked):
         draws = torch.rand(self.mask.shape, generator=rng, device=rng.device)
         rate = 0.05 + 0.15 * float(draws[0, 0, 0, 0])
         return (draws > rate).float()
+
+
+def best_share(x: Tensor, guide: Tensor, x0: Tensor, withheld: Tensor) -> float:
+    """The w, from 0 to 1, for which w·x + (1 − w)·guide is nearest to x0.
+
+    Args:
+        x: the network's picture, (1, C, H, W).
+        guide: the classical one.
+        x0: the picture.
+        withheld: (1, 1, H, W), 1 at pixels of x0 that were shown to neither.
+    """
+    step = (x - guide) * withheld
+    share = ((x0 - guide) * step).sum() / step.square().sum().clamp(min=1e-12)
+    return float(share.clamp(0, 1))
+
+
+def withhold(mask: Tensor, kind: str, seed: int) -> Tensor:
+    """Which known pixels are shown to nobody: some at random, or pieces of the strokes, shifted.
+
+    Args:
+        mask: (1, 1, H, W), 1 = known, 0 = missing.
+        kind: one of `KINDS`.
+        seed: of the choice.
+
+    Returns:
+        (1, 1, H, W), 1 = withheld.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    candidates, draws = mask, torch.rand(mask.shape, generator=rng)
+    if kind != "scattered":
+        candidates = mask * (1 - _shifted(mask, torch.rand(4, generator=rng).tolist()))
+        height, width = mask.shape[2:]
+        draws = draws[..., ::BLOCK, ::BLOCK]
+        draws = draws.repeat_interleave(BLOCK, 2).repeat_interleave(BLOCK, 3)[..., :height, :width]
+    known, possible = float(mask.sum()), max(1.0, float(candidates.sum()))
+    number = min(max(WITHHELD * known, MIN_WITHHELD), MAX_WITHHELD * known)
+    return candidates * (draws < number / possible)
 
 
 def _shifted(mask: Tensor, draw: list[float]) -> Tensor:
@@ -142,6 +197,7 @@ def inpaint(
     keep_known: bool = True,
     preset: str = "fast",
     energy: str | None = None,
+    guide: str | None = None,
     seed: int = 0,
 ) -> Task:
     """Fills in what is missing (paper, section 3.3 and Figs. 6 to 8).
@@ -159,11 +215,15 @@ def inpaint(
             trained on known pixels hidden from it, see `HeldOut`. "held-out" is better for strokes
             and scattered pixels, and the default of `fast` there. A hole has no single right
             filling: "held-out" blurs it, so "mse" is the default.
+        guide: "classical" fuses the result with what `images.classical_inpainting` makes of x0;
+            "none" does not. The default is "classical" with `fast`, "held-out" and `keep_known`, in
+            pictures of up to 1.5 megapixels, which are not fitted in tiles; elsewhere "none".
+            `Snapshot.network` is the picture before the fusion.
         seed: of the random z.
 
     Raises:
         ValueError: a mask of another size, one that hides nothing or everything, an unknown kind,
-            preset or energy, a picture of another shape.
+            preset, energy or guide, a guide where there is none, a picture of another shape.
     """
     x0 = known_pixels(x0, mask)
     kind = kind or kind_of(mask)
@@ -173,13 +233,19 @@ def inpaint(
     energy = energy or chosen.energy
     if energy not in ENERGIES:
         raise ValueError(f"energy must be one of {', '.join(ENERGIES)}, got {energy!r}")
-    prepared = prepare(x0, chosen, seed, picture=torch.cat([x0, mask], dim=1))
+    whole = not chosen.tiled or x0.shape[2] * x0.shape[3] <= chosen.settings.tile_above
+    guided = _is_guided(guide, preset, energy == "held-out" and keep_known and whole)
+    withheld = withhold(mask, kind, seed) if guided else torch.zeros_like(mask)
+    shown = mask - withheld
+    prepared = prepare(x0, chosen, seed, picture=torch.cat([x0, shown], dim=1))
     padded, padded_mask = prepared.padded.split([x0.shape[1], 1], dim=1)
 
     def tile_energy(window: Window) -> Energy:
         return masked_error(*(t[..., window[0], window[1]] for t in (x0, mask)))
 
-    fields = {"padded": padded, "known": mask, "keep_known": keep_known, "guess": fill(x0, mask)}
+    classical = inpaint_classically(x0, shown) if guided else None
+    guess = fill(x0, mask) if classical is None else torch.where(mask > 0, x0, classical)
+    fields = {"padded": padded, "known": mask, "keep_known": keep_known, "guess": guess}
     if preset != "paper":
         fields["reg_noise_std"] = REG_NOISE_STD[energy]
     data = masked_error(x0, mask)
@@ -188,7 +254,26 @@ def inpaint(
     channels = gap_guide_channels(chosen.architecture.stride, x0.shape[1])
     copies = 0 if kind == "scattered" else MASK_COPIES
     fields |= {"mask": padded_mask, "mask_copies": copies}
+    fields |= {"classical": classical, "withheld": withheld}
     return prepared.task(data, "inpaint", HeldOut, channels, **fields)
+
+
+def _is_guided(guide: str | None, preset: str, can_guide: bool) -> bool:
+    """Whether the result is fused with a classical picture.
+
+    Raises:
+        ValueError: an unknown guide, or one where none can be used.
+    """
+    if guide is None:
+        guide = DEFAULT_GUIDES.get(preset, "none") if can_guide else "none"
+    if guide not in GUIDES:
+        raise ValueError(f"guide must be one of {', '.join(GUIDES)}, got {guide!r}")
+    if guide == "classical" and not can_guide:
+        raise ValueError(
+            "a guide needs the energy held-out, known pixels kept and at most 1.5 megapixels: say "
+            'guide="none"'
+        )
+    return guide == "classical"
 
 
 def known_pixels(x0: Tensor, mask: Tensor) -> Tensor:
