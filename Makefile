@@ -11,25 +11,36 @@ BIN = $(VENV)/bin
 export GOMP_SPINCOUNT ?= 3000
 NBVAL = PYTHONPATH="$(CURDIR)" $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 \
   -p no:cacheprovider --durations=0 --durations-min=15 notebooks
+# two processes of one thread each are faster than one of two
+PARALLEL = -n 2 --dist loadfile
 
 # $(call pip,FILE): installs what a requirements file asks for
 pip = $(BIN)/python -m pip install --quiet -r $(1) || { echo "pip could not install $(1): check \
   the network and run make again; without one, set PIP_NO_INDEX=1 and PIP_FIND_LINKS to a folder \
   that pip download -r $(1) has filled elsewhere." | tr -s ' '; exit 1; }
 
-.PHONY: app restore test test-oldest release-check lint types venv bench bench-app book lab \
+.PHONY: app class restore test test-oldest release-check lint types venv bench bench-app bench-class book lab \
   notebooks refresh clean
 
 # The demo, in the browser.
 app: $(VENV)/.ready-app
 	$(BIN)/python app.py --open
 
+# The demo for a class: on a Dask cluster, here of two workers on this machine. Ctrl-C ends all.
+CLUSTER = tcp://127.0.0.1:8786
+class: $(VENV)/.ready-app $(VENV)/.ready-sweep
+	@export PYTHONPATH="$(CURDIR)" DASK_LOGGING__DISTRIBUTED=warning; started=; \
+	trap 'trap "" INT TERM; kill $$started 2> /dev/null; wait' EXIT; trap exit INT TERM; \
+	$(BIN)/dask scheduler --host 127.0.0.1 --port 8786 & started=$$!; \
+	$(BIN)/dask worker $(CLUSTER) --nworkers 2 --nthreads 1 & started="$$started $$!"; \
+	$(BIN)/python app.py --scheduler $(CLUSTER) --queue 32 --per-address 32 --metrics --open
+
 restore: $(VENV)/.ready
 	$(BIN)/python -m dip_lite demo
 
 test: $(VENV)/.ready-dev lint types
-	$(BIN)/python -m pytest
-	DIP_LITE_FAST=1 $(NBVAL)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
+	DIP_LITE_FAST=1 OMP_NUM_THREADS=1 $(NBVAL) $(PARALLEL)
 
 # With the oldest versions that are allowed, in a venv of its own; Python 3.10 to 3.12.
 OLDEST ?= .venv-oldest
@@ -79,6 +90,9 @@ bench: $(VENV)/.ready-dev
 bench-app: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.app
 
+bench-class: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.cluster
+
 venv: $(VENV)/bin/python
 
 $(VENV)/bin/python:
@@ -100,6 +114,10 @@ $(VENV)/.ready-course: requirements-course.txt $(VENV)/.ready
 
 $(VENV)/.ready-app: requirements-app.txt $(VENV)/.ready
 	@$(call pip,requirements-app.txt)
+	@touch $@
+
+$(VENV)/.ready-sweep: requirements-sweep.txt $(VENV)/.ready
+	@$(call pip,requirements-sweep.txt)
 	@touch $@
 
 $(VENV)/.ready-book: requirements-book.txt $(VENV)/.ready

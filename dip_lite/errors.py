@@ -41,11 +41,18 @@ class SweepError(ValueError):
     """A sweep cannot start or continue."""
 
 
+class WorkerLostError(RuntimeError):
+    """A worker died, cannot be reached, does not begin, or no longer knows what it worked on."""
+
+
 class UserError(ValueError):
     """A visitor asked the demo for something it cannot do."""
 
 
-OURS = (PictureError, PictureWarning, WeightsError, FitError, RecordError, SweepError, UserError)
+OURS = (
+    PictureError, PictureWarning, WeightsError, FitError, RecordError, SweepError, WorkerLostError,
+    UserError,
+)  # fmt: skip
 
 # What each extra of pyproject.toml brings that the package itself does without.
 EXTRAS = {

@@ -7,10 +7,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from benchmarks.knobs import knobs_cell, turned
+
 HERE = Path(__file__).parents[1] / "notebooks"
 NAMES = (
     "00_quickstart 01_noise_impedance 02_iteration_control 03_architecture_ablation "
-    "04_alexnet_inversion 05_restoration"
+    "04_alexnet_inversion 05_restoration 06_after_the_paper"
 ).split()
 LESSONS = [HERE / f"{name}.ipynb" for name in NAMES]
 SOLUTIONS = [HERE / "solutions" / f"{name}.ipynb" for name in NAMES]
@@ -97,6 +99,32 @@ def test_the_fast_mode_changes_the_knobs(path, monkeypatch):
             assert len(value) <= len(full[name]), name
 
 
+def test_a_number_is_doubled_and_halved():
+    cell = "SIDE = 64 if FAST else 128\nSIGMA, name = 25 / 255, 3\nSIGMA = 25 / 255\nSEED = 0"
+    cell += "\nassert not FAST or SIDE <= 96, 'small'"
+    assert [what for what, _ in turned(cell)] == [
+        "SIDE: 64 → 128", "SIDE: 64 → 32", "SIGMA: 25 → 50", "SIGMA: 25 → 12",
+    ]  # fmt: skip
+    changed = [turned_cell.split("\n") for _, turned_cell in turned(cell)]
+    assert changed[1][0] == "SIDE = 32 if FAST else 128"
+    assert changed[2][2] == "SIGMA = 50 / 255"
+    assert not any(line for lines in changed for line in lines if line.startswith("assert"))
+
+
+@every
+def test_each_turn_of_a_knob_changes_one_line(path):
+    """`benchmarks.knobs` runs them all, which is too long for here."""
+    (cell,) = [c.source for c in cells(path, "code") if knobs_cell(c.source)]
+    variants = [*turned(cell)]
+    assert len(variants) >= 4
+    without_guard = cell.split("\n")
+    for what, changed in variants:
+        lines = zip(without_guard, changed.split("\n"), strict=True)
+        different = [old for old, new in lines if old != new and not old.startswith("assert")]
+        assert len(different) == 1, what
+        ast.parse(changed)
+
+
 def is_verdict(node):
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "verdict"
 
@@ -142,7 +170,7 @@ def test_no_cell_is_skipped(path):
 def test_no_function_is_defined_twice():
     homes = {}
     for path in EVERY:
-        for node in ast.walk(ast.parse(source(path))):
+        for node in ast.parse(source(path)).body:  # methods may share a name
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 homes.setdefault(node.name, set()).add(named(path))
     assert not {name: found for name, found in homes.items() if len(found) > 1}

@@ -18,7 +18,7 @@ from .sessions import BUSY, Sessions
 
 TASKS = ("denoise", "jpeg", "inpaint", "super-resolve")
 RESULT_SECONDS = 120.0  # for which a result can be fetched
-REPORTED = ("state", "position", "stop_reason", "note")
+REPORTED = ("state", "position", "stop_reason", "note", "notice")
 
 Reply = tuple[str | None, dict[str, Any]]  # the result's path, once there is one, and a report
 

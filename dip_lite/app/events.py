@@ -1,4 +1,4 @@
-"""What a run tells its page: plain values, because the fit may run in another process."""
+"""What a run sends to its page: plain values, because the fit may run in another process."""
 
 from __future__ import annotations
 
@@ -54,4 +54,18 @@ class Finished:
     numbers: Numbers
 
 
-Event = Started | Progress | Frame | Finished
+@dataclass(frozen=True)
+class Notice:
+    """What happened to the run on the way; until the next step it is being prepared again."""
+
+    text: str  # one sentence
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is new in a run's record; between worker and server alone."""
+
+    contents: dict[str, bytes]  # by path in the record's folder
+
+
+Event = Started | Progress | Frame | Finished | Notice

@@ -36,14 +36,23 @@ from .schedule import SnapshotSchedule
 STOP, ABANDON = "stop", "abandon"  # files in a run's folder
 PREVIEW_SIDE = 384  # pixels
 UNLIMITED = 2**40  # steps
+FIRST_STATE = 0.5  # seconds after which the first is recorded, where states are
+STATE_OVERHEAD = 0.01  # share of the time that copying states may take
 
 
 def stream_fit(
-    request: RunRequest, inputs: Inputs, limits: Limits, folder: Path
-) -> Iterator[Event]:
-    """Fits what was requested, and records it in `folder`.
+    request: RunRequest, inputs: Inputs, limits: Limits, folder: Path,
+    state_interval: float = math.inf, elapsed: float = 0.0,
+) -> Iterator[Event]:  # fmt: skip
+    """Fits what was requested, and records it in `folder`; goes on with a record that is there.
 
     The time limit counts from the first step.
+
+    Args:
+        request, inputs, limits: what to fit.
+        folder: of the run; the record is in `folder/record`.
+        state_interval: seconds between two states in the record, at least.
+        elapsed: seconds since the first step, on the workers before.
 
     Raises:
         UserError, FitError: it cannot be done; one sentence for the visitor.
@@ -53,7 +62,7 @@ def stream_fit(
     yield _started(restoration)
     run = Run(restoration.task, seed=request.seed)
     with EventEncoder() as encoder:
-        logger = _RunLogger(run, folder, request, restoration.truth)
+        logger = _RunLogger(run, folder, request, restoration.truth, state_interval, elapsed)
         yield from _stream_steps(run, request, request.time_limit(limits), logger, encoder)
 
 
@@ -95,15 +104,23 @@ def _started(restoration: Restoration) -> Started:
 class _RunLogger:
     """Writes a run's record, and turns its snapshots into events."""
 
-    def __init__(self, run: Run, folder: Path, request: RunRequest, truth: Tensor | None) -> None:
+    def __init__(
+        self, run: Run, folder: Path, request: RunRequest, truth: Tensor | None,
+        state_interval: float, elapsed: float,
+    ) -> None:  # fmt: skip
         self.run, self.folder, self.truth = run, folder, truth
-        self.keep_raw = request.keep_raw
-        self.steps: list[int] = []  # of the frames
-        self.best_raw = run.x  # the raw output at the step that the stopping rule would pick
-        self.recorder = Recorder(
-            folder / "record", request.model_dump(), sync=False, keep_raw=self.keep_raw
-        )
-        self.started = time.perf_counter()
+        self.keep_raw, record = request.keep_raw, folder / "record"
+        if (record / "state.pt").exists():
+            self.recorder = Recorder.reopen(record, run, sync=False)
+            self.recorder.keep_raw = self.keep_raw
+        else:
+            settings = request.model_dump()
+            self.recorder = Recorder(record, settings, sync=False, keep_raw=self.keep_raw)
+        self.steps: list[int] = [row["step"] for row in self.recorder.rows]  # of the frames
+        # the raw output at the step that the stopping rule would pick; None: another worker had it
+        self.best_raw = None if run.best_avg_step else run.x
+        self.state_interval, self.next_state = state_interval, min(state_interval, FIRST_STATE)
+        self.started = time.perf_counter() - max(run.seconds, elapsed)
 
     @property
     def seconds(self) -> float:
@@ -128,8 +145,19 @@ class _RunLogger:
             frame = Frame(snap.step, self.seconds, snap.loss, b"", b"", level, level_raw)
         if not self.keep_raw:
             snap = replace(snap, x=snap.x_avg, best=snap.network)  # so that the others are freed
-        state = self.run.state() if snap.stop_reason else None  # nobody resumes a demo run midway
+        state = self._state() if snap.stop_reason or (is_frame and self._state_is_due()) else None
         return partial(self._encode, snap, Progress(numbers), frame, is_preview, state)
+
+    def _state_is_due(self) -> bool:
+        return self.run.step > 0 and self.seconds >= self.next_state
+
+    def _state(self) -> dict[str, Any]:
+        """The run's state; the next one is due when this one's cost is a hundredth of the time."""
+        begun = time.perf_counter()
+        state = self.run.state()
+        cost = time.perf_counter() - begun
+        self.next_state = self.seconds + max(self.state_interval, cost / STATE_OVERHEAD)
+        return state
 
     def _encode(
         self, snap: Snapshot, progress: Progress, frame: Frame | None, is_preview: bool,
@@ -163,13 +191,14 @@ class _RunLogger:
 
     def _frame_of_best(self, seconds: float) -> Frame:
         average = self.run.task.postprocess(self.run.best_avg).detach().cpu()
-        raw, step = self.best_raw.detach().cpu(), self.run.best_avg_step
-        level, level_raw = self._psnr(average), self._psnr(raw) if self.keep_raw else None
+        raw, step = self.best_raw, self.run.best_avg_step
+        raw = raw.detach().cpu() if self.keep_raw and raw is not None else None
+        level, level_raw = self._psnr(average), None if raw is None else self._psnr(raw)
         frame = Frame(step, seconds, math.nan, b"", b"", level, level_raw)
         return self._with_pictures(frame, to_pil(average), raw)
 
-    def _with_pictures(self, frame: Frame, average: Image.Image, raw: Tensor) -> Frame:
-        kept = encode_webp(raw, quality=76) if self.keep_raw else b""
+    def _with_pictures(self, frame: Frame, average: Image.Image, raw: Tensor | None) -> Frame:
+        kept = encode_webp(raw, quality=76) if self.keep_raw and raw is not None else b""
         return replace(frame, average=encode_webp(average), raw=kept)
 
     def _psnr(self, x: Tensor) -> float | None:

@@ -6,7 +6,7 @@ HEADER = """<h1>An untrained network restores your picture</h1>
 noise last, so stopping early leaves the noise out. Drag the slider to see for yourself.</p>"""
 PICTURE = """<h2>Picture</h2><p class="hint">Drop, paste or
 <button type="button" id="choose">choose</button> your own, or pick an example. It stays on this
-server, is used for your runs only, and is deleted when you leave.</p>"""
+demo's machines, is used for your runs only, and is deleted when you leave.</p>"""
 
 TASKS = {
     "denoise": "Denoise",

@@ -8,9 +8,11 @@ from typing import Any
 import click
 from starlette.middleware import Middleware
 
+from ..errors import SweepError, missing_extra, sentence
 from . import environment  # noqa: F401  before Gradio
 from .components import SCRUBBER
 from .example import Example
+from .executors import Executor, LocalExecutor
 from .limits import Limits
 from .middleware import DemoMiddleware
 from .page import build
@@ -54,15 +56,30 @@ ASSETS = Path(__file__).parent / "assets"
     is_flag=True,
     help="Behind a proxy: take a visitor's address from the last X-Forwarded-For.",
 )
+@click.option(
+    "--scheduler",
+    help="Fit on the workers of this Dask cluster, tcp://host:8786, as many runs at once as there "
+    "are workers. Default: in this process, one at a time.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="PyTorch threads of each worker's run.  [default: 1]",
+)
+@click.option("--metrics", is_flag=True, help="Answer /healthz (JSON) and /metrics (Prometheus).")
 @click.option("--open", is_flag=True, help="Open the demo in your browser.")
-def main(host: str, port: int, open: bool, **limits: Any) -> None:
+def main(
+    host: str, port: int, open: bool, scheduler: str | None, threads: int | None, **limits: Any
+) -> None:
     """Serve the Deep Image Prior demo until interrupted.
 
     Each option can also be set as an environment variable, for example DIP_LITE_PORT=8000.
     """
     address: dict[str, Any] = {"server_name": host, "server_port": port or None, "inbrowser": open}
     try:
-        sessions, example = Sessions(Limits(**limits)), Example()
+        allowed = Limits(**limits)
+        executor = connect_executor(scheduler, threads)
+        sessions, example = Sessions(allowed, executor=executor), Example()
         page = build(sessions, example)
         settings = launch_settings(sessions, example)
         _, url, _ = page.launch(**address, prevent_thread_lock=True, **settings)
@@ -71,6 +88,28 @@ def main(host: str, port: int, open: bool, **limits: Any) -> None:
     signal.signal(signal.SIGTERM, _exit)
     print(f"The demo is at {url}", flush=True)
     page.block_thread()
+
+
+def connect_executor(scheduler: str | None, threads: int | None, timeout: float = 10.0) -> Executor:
+    """Where runs are fitted: in this process, or on a cluster that answers within `timeout` s.
+
+    Raises:
+        SystemExit: there is no cluster, with status 2, after one sentence.
+    """
+    error = ""
+    if not scheduler:
+        if threads is None:
+            return LocalExecutor()
+        error = "--threads is for the workers of a cluster: give its --scheduler, too."
+    elif not (error := missing_extra("sweep", "A demo on a cluster")):
+        from .cluster import ClusterExecutor
+
+        try:
+            return ClusterExecutor(scheduler, threads or 1, timeout)
+        except SweepError as caught:
+            error = f"The demo cannot start: {sentence(caught)}"
+    click.echo(f"Error: {error}", err=True)
+    sys.exit(2)
 
 
 def launch_settings(sessions: Sessions, example: Example) -> dict[str, Any]:

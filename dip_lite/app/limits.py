@@ -18,6 +18,7 @@ class Limits:
     queue: int = 12  # runs that may wait
     per_address: int = 0  # runs that may wait from one network address; 0 = half the queue
     forwarded: bool = False  # read the address from X-Forwarded-For, behind a proxy
+    metrics: bool = False  # answer /healthz and /metrics
     max_upload_bytes: int = 16_000_000
     idle: float = 3600.0  # seconds without a request after which a session ends
     idle_without_page: float = 120.0  # the same, when its page is closed

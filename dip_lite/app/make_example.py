@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .encoder import encode_webp
 from .example import FOLDER
+from .executors import LocalExecutor
 from .labels import SAMPLES
 from .limits import Limits
 from .request import RunRequest
@@ -33,7 +34,7 @@ def main(folder: Path = FOLDER, request: RunRequest = REQUEST) -> None:
         (folder / f"thumb-{name}.webp").write_bytes(thumbnail)
     inputs, limits = Inputs(read_sample(SAMPLES[0], PIXELS)), Limits(max_seconds=1e6)
     with tempfile.TemporaryDirectory() as scratch:
-        run = DemoRun(Path(scratch), request, inputs, limits)
+        run = DemoRun(Path(scratch), request, inputs, limits, LocalExecutor())
         run.work()
         state = run.state_dict()
         for name, file in FILES.items():

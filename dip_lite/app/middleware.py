@@ -3,6 +3,7 @@
     /dip/TOKEN/frames?from=0&to=12      the frames of a run, for those who know its token
     /dip/TOKEN/result.png               and its downloads
     /dip/example/…                      the files of the example
+    /healthz, /metrics                  numbers for the operator, where they are switched on
 
 Gradio can fetch URLs of other hosts, report on its traffic and more: those routes are not found. A
 POST that names a URL in place of an uploaded file, or is larger than any of the page's, is refused.
@@ -21,6 +22,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .example import Example
+from .metrics import PATHS
 from .sessions import Sessions
 
 PREFIX = "/dip/"
@@ -60,6 +62,8 @@ class DemoMiddleware:
         if path.startswith(PREFIX):
             reply = await run_in_threadpool(self._serve_file, Request(scope))
             await reply(scope, receive, _with_headers(send))
+        elif path in PATHS and self.sessions.limits.metrics:
+            await PATHS[path](self.sessions)(scope, receive, _with_headers(send))
         elif REFUSED.match(path):
             await PlainTextResponse("Not found.", 404)(scope, receive, _with_headers(send))
         elif scope["method"] == "POST" and POSTS.match(path):

@@ -1,11 +1,11 @@
 """One visitor's run, from its place in the queue to its downloads.
 
-    run = DemoRun(folder, request, inputs, limits)
+    run = DemoRun(folder, request, inputs, limits, LocalExecutor())
     queue.join(run)                             # run.work() is called when its turn comes
     run.changed.wait(0.5); run.state_dict()     # what the page shows now
     run.fetch("frames", 0, 12)                  # the bytes of those frames
 
-The queue's thread works, others look on. Frames are kept as small WebPs; the record on disk has
+A thread of the queue works, others look on. Frames are kept as small WebPs; the record on disk has
 every pixel of them.
 """
 
@@ -21,9 +21,9 @@ from typing import Any
 
 from ..records import Record
 from .error_handlers import public_sentence
-from .events import Event, Finished, Frame, Progress, Started
-from .fitting import ABANDON, STOP, stream_fit
-from .gpu import on_gpu
+from .events import Event, Finished, Frame, Notice, Progress, Started
+from .executors import Executor
+from .fitting import ABANDON, STOP
 from .limits import Limits
 from .request import RunRequest
 from .restoration import Inputs
@@ -47,13 +47,14 @@ class DemoRun:
     """
 
     def __init__(
-        self, folder: Path, request: RunRequest, inputs: Inputs, limits: Limits, address: str = ""
-    ) -> None:
+        self, folder: Path, request: RunRequest, inputs: Inputs, limits: Limits,
+        executor: Executor, address: str = "",
+    ) -> None:  # fmt: skip
         self.token, self.folder, self.request = secrets.token_urlsafe(16), folder, request
         self.time_limit, self.address = request.time_limit(limits), address
         self.phase, self.error, self.changed = "waiting", "", threading.Event()
         self._inputs: Inputs | None = inputs
-        self._limits = limits
+        self._limits, self._executor, self._notice = limits, executor, ""
         self._since: float | None = None  # when its turn came, then when its first step began
         self._started: Started | None = None
         self._progress = Progress({}, "")
@@ -107,7 +108,8 @@ class DemoRun:
         error = ""
         try:
             if not (self.folder / STOP).exists():
-                for event in on_gpu(stream_fit)(self.request, inputs, self._limits, self.folder):
+                arguments = (self.request, inputs, self._limits, self.folder)
+                for event in self._executor.stream(*arguments):
                     self._handle(event)
         except Exception as caught:
             error = public_sentence(caught)
@@ -124,16 +126,21 @@ class DemoRun:
             if isinstance(event, Started):
                 self._started = event
             elif isinstance(event, Progress):
-                if self.phase != "running":
-                    self.phase, self._since = "running", time.monotonic()
+                if self.phase != "running":  # its clock is that of the machine that fits it
+                    fitted = event.numbers["seconds"] or 0.0
+                    self.phase, self._since = "running", time.monotonic() - fitted
                 self._progress = replace(event, preview=event.preview or self._progress.preview)
             elif isinstance(event, Frame):
                 self._append(event)
+            elif isinstance(event, Notice):
+                self.phase, self._notice = "preparing", event.text
             else:
                 self._finished = event
         self.changed.set()
 
     def _append(self, frame: Frame) -> None:
+        if any(row[0] == frame.step for row in self._rows):  # made again, on another worker
+            return
         with open(self.folder / "frames", "ab") as pack:
             pack.write(frame.average + frame.raw)
             self._offsets.append(pack.tell())
@@ -144,11 +151,13 @@ class DemoRun:
         with self._lock:
             rows = list(self._rows)
             started, progress, finished = self._started, self._progress, self._finished
+        notice = self._executor.notice if self.phase == "waiting" else self._notice
         state: dict[str, Any] = {
             "id": self.token, "state": self.phase, "frames": rows, "numbers": progress.numbers,
             "preview": "" if self.over else progress.preview, "position": position,
             "wait": round(wait), "time_limit": self.time_limit, "elapsed": round(self.elapsed, 1),
             "steps": self.request.steps, "task": self.request.task,
+            "notice": notice,
         }  # fmt: skip
         if started is not None:
             has_truth = started.truth is not None

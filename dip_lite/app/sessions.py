@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from .executors import Executor, LocalExecutor
 from .limits import Limits
 from .queue import RunQueue
 from .request import RunRequest
@@ -66,11 +67,16 @@ class Sessions:
     Args:
         limits: what the operator allows.
         root: where their folders go; None for a temporary folder.
+        executor: what fits their runs; None for this process.
     """
 
-    def __init__(self, limits: Limits, root: Path | None = None) -> None:
-        self.limits = limits
-        self.queue = RunQueue(limits.queue, limits.per_address)
+    def __init__(
+        self, limits: Limits, root: Path | None = None, executor: Executor | None = None
+    ) -> None:
+        self.limits, self.executor = limits, executor or LocalExecutor()
+        self.queue = RunQueue(limits.queue, limits.per_address, self.executor.slots)
+        self.executor.on_change = self.queue.resize
+        self.queue.resize(self.executor.slots)  # it may have changed meanwhile
         self._root = root or temp_folder("dip_lite-")
         self._sessions: dict[str, Session] = {}
         self._counts = UploadCounts()
@@ -154,7 +160,8 @@ class Sessions:
             if session.busy:
                 raise UserError(BUSY)
             last, folder = session.run, session.folder / secrets.token_hex(8)
-            session.run = DemoRun(folder, request, inputs, self.limits, address)
+            arguments = (folder, request, inputs, self.limits, self.executor, address)
+            session.run = DemoRun(*arguments)
         if last is not None:
             shutil.rmtree(last.folder, ignore_errors=True)
         return session.run
@@ -233,6 +240,7 @@ class Sessions:
         for key in list(self._sessions):
             self.leave(key)
         self.queue.close()
+        self.executor.close()
         for folder in [*self._pending_deletes, self._root]:
             shutil.rmtree(folder, ignore_errors=True)
 

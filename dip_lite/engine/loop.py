@@ -9,8 +9,8 @@ input z and the energy E. `fit` is a generator, so that the caller owns the loop
         show(snap.x_avg, snap.step, snap.loss)        # stop whenever you like
     save(snap.best, "clean.png")
 
-A run ends at a number of seconds or steps, or by early stopping, whichever comes first; the last
-snapshot says which (`stop_reason`) and holds the picture to take (`best`).
+A run ends at a number of seconds or steps, at a loss, or by early stopping, whichever comes first;
+the last snapshot says which (`stop_reason`) and holds the picture to take (`best`).
 """
 
 import copy
@@ -189,6 +189,8 @@ class Run:
         settings = self.task.settings
         if settings.optimiser == "adam":
             return torch.optim.Adam(self.net.parameters(), lr=settings.lr)
+        if settings.optimiser == "sgd":  # every step sees the whole picture: nothing is stochastic
+            return torch.optim.SGD(self.net.parameters(), lr=settings.lr)
         return Muon(self.net, settings.lr, settings.lr_adam)
 
     def _gradient_norm(self) -> Tensor:
@@ -316,6 +318,9 @@ def _end(run: Run, seconds: float | None, steps: int | None, stop: bool) -> str:
     if stop and run.rule.done:
         patience = run.rule.patience
         return f"steady: no lower variance than at step {run.best_avg_step} for {patience} steps"
+    target = run.task.settings.target_loss
+    if target > 0 and run.step and run.loss <= target:
+        return f"target: a loss of {run.loss:.3g} at step {run.step}"
     if steps is not None and run.step >= steps:
         return f"steps: {run.step} made"
     if seconds is not None and run.seconds >= seconds:

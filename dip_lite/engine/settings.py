@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .early_stopping import EarlyStopping
 
-OPTIMISERS = ("muon", "adam")
+OPTIMISERS = ("muon", "adam", "sgd")
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,12 @@ class Settings:
         ValueError: from the constructor, with what was given and what is allowed.
     """
 
-    optimiser: str = "muon"  # or "adam", the paper's
-    lr: float = 0.02  # of Muon, or of Adam where it is alone
+    optimiser: str = "muon"  # or "adam", the paper's, or "sgd", plain gradient descent
+    lr: float = 0.02  # of Muon, or of Adam or gradient descent where they are alone
     lr_adam: float = 0.01  # of Adam beside Muon
     ema_decay: float = 0.99  # of the moving average x_avg, per step (authors' code)
     steps: int = 3000  # budget if `fit` is given none (authors' code, denoising)
+    target_loss: float = 0.0  # the run ends when the energy is first this low; 0: never
     warmup: int = 60  # steps that early stopping ignores at the start
     patience: int = 80  # steps without a new minimum of the variance before the run stops
     rate: float = 0.05  # α of the variance's moving averages, per step
@@ -36,11 +37,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
-            raise ValueError(f"optimiser must be muon or adam, got {self.optimiser!r}")
+            raise ValueError(f"optimiser must be muon, adam or sgd, got {self.optimiser!r}")
         if not (self.lr >= 0 and self.lr_adam >= 0):
             raise ValueError(f"lr must be ≥ 0, got {self.lr} and {self.lr_adam}")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
+        if not self.target_loss >= 0:
+            raise ValueError(f"target_loss must be ≥ 0, got {self.target_loss}")
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
         if self.tile_side < 1 or self.tile_margin < 0:

@@ -1,8 +1,9 @@
-"""Pictures to try things on: scikit-image's photographs, and the paper's own.
+"""Pictures to try things on: scikit-image's photographs, the paper's own, and stripes.
 
     x_true = sample("coffee")                   # bundled with scikit-image
     x_true = sample("paper/zebra")              # downloaded once, then read from the cache
     path = fetch("paper/zebra")                 # the same, without loading it
+    x_true = stripes(256, angle=30)             # made by code
 
 The paper's pictures come from the authors' public repository, github.com/DmitryUlyanov/
 deep-image-prior, folder data. A file is kept only if its SHA-256 is the one given here. The cache
@@ -11,10 +12,12 @@ The authors' masks have MISSING IN BLACK: for a mask of this package, take
 1 − load_mask(sample("paper/kate_mask"), x0).
 """
 
+import math
 import os
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+import torch
 from torch import Tensor
 
 from ..errors import PictureError
@@ -24,6 +27,7 @@ PREFIX = "paper/"
 ADDRESS = "https://raw.githubusercontent.com/DmitryUlyanov/deep-image-prior/master/data/"
 TIMEOUT = 30.0  # seconds without a byte from the server
 CHUNK = 1 << 16  # bytes read at a time
+STRIPES = (0.15, 0.2, 0.35), (0.9, 0.75, 0.45)  # their colours, dark blue and sand
 INSTEAD = "use a bundled picture such as 'coffee'"
 
 # The photographs inside scikit-image's wheel, colour first; its other pictures are downloads.
@@ -87,6 +91,29 @@ def sample(name: str) -> Tensor:
 
     folder = Path(skimage.__file__).parent / "data"
     return load([*folder.glob(f"{name}.*"), folder / name][0])
+
+
+def stripes(side: int = 256, angle: float = 30.0, period: float = 24.0) -> Tensor:
+    """Straight stripes of two colours: a picture of which any part tells the rest.
+
+    Args:
+        side: of the picture, in pixels.
+        angle: of the stripes' normal against a row, in degrees; 0 for upright stripes.
+        period: of one pair of stripes, in pixels.
+
+    Returns:
+        (1, 3, side, side) float32 in [0, 1].
+
+    >>> x = stripes(64, angle=0, period=16)
+    >>> bool((x[..., 0] - x[..., 16]).abs().max() < 1e-4)
+    True
+    """
+    turn = math.radians(angle)
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    phase = (columns * math.cos(turn) + rows * math.sin(turn)) * 2 * math.pi / period
+    share = torch.sigmoid(6 * torch.sin(phase))  # (side, side), edges as soft as a lens makes them
+    dark, light = (torch.tensor(colour).view(1, 3, 1, 1) for colour in STRIPES)
+    return dark + (light - dark) * share
 
 
 def fetch(name: str) -> Path:

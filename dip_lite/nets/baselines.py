@@ -11,6 +11,7 @@ Fig. 8): encoder-decoders of growing depth, a ResNet and a U-Net. Here they are,
     Perceptron  a pixel's coordinates in, its colour out
 
     net = build(NETS["unet"], c_in=8, c_out=3)
+    reach(NETS["depth-2"])                    # 22 pixels
 """
 
 from dataclasses import dataclass
@@ -190,6 +191,32 @@ class Perceptron(PlainConvNet):
     depth: int = 4
     channels: int = 64
     size: int = 1
+
+
+def reach(shape: Architecture, side: int = 256) -> int:
+    """How far the input is that a pixel of the output depends on: the receptive field's radius.
+
+    Found from the gradient of the middle pixel with norms at rest (in a fit they also pass on the
+    mean and the variance of the whole picture, which say nothing of places).
+
+    Args:
+        shape: a description of a network.
+        side: of the picture; a larger radius than half of it is returned as half of it.
+
+    Returns:
+        the radius in pixels of the picture.
+
+    >>> reach(PlainConvNet(depth=3), side=32)  # three convolutions of 3×3
+    3
+    """
+    net = shape.module(1, 1).eval().requires_grad_(False)
+    z = torch.rand(1, 1, side // shape.stride, side // shape.stride, requires_grad=True)
+    middle = side // 2
+    net(z)[..., middle, middle].sum().backward()
+    assert z.grad is not None
+    rows = z.grad[0, 0].abs().sum(1).nonzero()
+    first, last = int(rows.min()) * shape.stride, (int(rows.max()) + 1) * shape.stride - 1
+    return min(max(middle - first, last - middle), side // 2)
 
 
 def _positive(shape: object, *names: str) -> None:

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.2  # of every LeakyReLU (authors' code)
-UPSAMPLE = ("nearest", "bilinear", "deconvolution")
+UPSAMPLE = ("nearest", "bilinear", "deconvolution", "none")
 
 
 class Architecture(Protocol):
@@ -59,7 +59,9 @@ class Hourglass:
 
     channels: tuple[int, ...] = (128,) * 5  # per scale, first the finest (authors' default)
     skip: int = 4  # channels of each skip branch; 0 for none (authors' default)
-    upsample: str = "bilinear"  # or "nearest", or "deconvolution", which is learnt
+    # or "nearest"; "deconvolution", which is learnt; "none", the same layers at full resolution
+    # throughout, where dilated kernels stand for strides and there is no head
+    upsample: str = "bilinear"
     padding: str = "reflect"  # of every convolution, or "zeros"
     head_channels: int = (
         0  # channels of the light full-resolution stage; 0: none, z is of full size
@@ -76,6 +78,11 @@ class Hourglass:
             )
         if self.upsample not in UPSAMPLE:
             raise ValueError(f"upsample must be {' or '.join(UPSAMPLE)}, got {self.upsample!r}")
+        if self.upsample == "none" and self.head_channels:
+            raise ValueError(
+                f"upsample 'none' needs head_channels 0, since a head doubles the picture, got "
+                f"{self.head_channels}"
+            )
         if self.padding not in ("zeros", "reflect"):
             raise ValueError(f"padding must be zeros or reflect, got {self.padding!r}")
         if self.kernel < 1 or self.kernel % 2 == 0:
@@ -116,13 +123,26 @@ def build(shape: Architecture, c_in: int, c_out: int) -> nn.Module:
 
 
 def _conv(
-    c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1, bias: bool = True
+    c_in: int,
+    c_out: int,
+    size: int,
+    shape: Hourglass,
+    stride: int = 1,
+    bias: bool = True,
+    scale: int = 0,
 ) -> nn.Conv2d:
-    """A convolution that keeps the size, or halves it with stride 2."""
+    """A convolution that keeps the size, or halves it with stride 2.
+
+    Without upsampling it keeps the size always, and a kernel at `scale` has as many pixels between
+    its taps as it would have had after so many halvings.
+    """
     if (size, stride) == (1, 1):
         return Pointwise(c_in, c_out, 1, bias=bias)
     mode: Any = shape.padding if size > 1 else "zeros"
-    return nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, padding_mode=mode, bias=bias)
+    stride, apart = (1, 2**scale) if shape.upsample == "none" else (stride, 1)
+    return nn.Conv2d(
+        c_in, c_out, size, stride, size // 2 * apart, apart, padding_mode=mode, bias=bias
+    )  # fmt: skip
 
 
 class Pointwise(nn.Conv2d):
@@ -133,18 +153,22 @@ class Pointwise(nn.Conv2d):
         return y.permute(0, 3, 1, 2)
 
 
-def _block(c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1) -> nn.Sequential:
+def _block(
+    c_in: int, c_out: int, size: int, shape: Hourglass, stride: int = 1, scale: int = 0
+) -> nn.Sequential:
     """Convolution, batch norm, LeakyReLU: the brick of the paper's figure.
 
     A norm takes away what a bias adds. The authors' network has biases all the same; the light one
     saves their gradients.
     """
-    conv = _conv(c_in, c_out, size, shape, stride, bias=not shape.head_channels)
+    conv = _conv(c_in, c_out, size, shape, stride, not shape.head_channels, scale)
     return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.LeakyReLU(SLOPE, inplace=True))
 
 
 def _doubler(channels: int, mode: str) -> nn.Module:
-    """(1, C, H, W) → (1, C, 2H, 2W)"""
+    """(1, C, H, W) → (1, C, 2H, 2W), or the same where nothing was halved."""
+    if mode == "none":
+        return nn.Identity()
     if mode == "deconvolution":
         return nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1)
     return nn.Upsample(scale_factor=2, mode=mode)
@@ -160,14 +184,14 @@ class Scale(nn.Module):
         self.enlarge = _doubler(below, shape.upsample)
         self.skip = _block(c_in, shape.skip, 1, shape) if shape.skip else None
         self.down = nn.Sequential(
-            _block(c_in, wide, shape.kernel, shape, stride=2),
-            _block(wide, wide, shape.kernel, shape),
+            _block(c_in, wide, shape.kernel, shape, stride=2, scale=index),
+            _block(wide, wide, shape.kernel, shape, scale=index + 1),
         )
         self.deeper = None if last else Scale(shape, index + 1, wide)
         self.norm = nn.BatchNorm2d(shape.skip + below)
         self.folded = _is_folded(shape)
         mixing = [_block(wide, wide, 1, shape)] if shape.mix else []
-        self.up = nn.Sequential(_block(shape.skip + below, wide, 3, shape), *mixing)
+        self.up = nn.Sequential(_block(shape.skip + below, wide, 3, shape, scale=index), *mixing)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.down(x)  # (1, wide, H/2, W/2)

@@ -80,12 +80,12 @@ def connect(config: ClusterConfig, max_workers: int = 2**31) -> Iterator[Client]
     Raises:
         SweepError: the scheduler does not answer, there is no worker, or versions differ.
     """
-    with _hide_logs():
+    with hide_logs():
         if config.scheduler is None:
             with _start_local(config, max_workers) as client:
                 yield client
             return
-        with _connect_remote(config.scheduler, config.timeout) as client:
+        with connect_remote(config.scheduler, config.timeout) as client:
             _await_worker(client, config)
             _check_versions(client, config.scheduler)
             yield client
@@ -198,7 +198,12 @@ def _exit_at_once() -> None:
 # --- a running cluster
 
 
-def _connect_remote(address: str, timeout: float) -> Client:
+def connect_remote(address: str, timeout: float) -> Client:
+    """A client of the scheduler at an address.
+
+    Raises:
+        SweepError: none answers there within so many seconds.
+    """
     from distributed import Client
 
     if not re.fullmatch(r"((tcp|tls|ws|wss)://)?[^\s/]+:\d{1,5}", address):
@@ -264,7 +269,7 @@ def _versions() -> str:
 
 
 @contextlib.contextmanager
-def _hide_logs() -> Iterator[None]:
+def hide_logs() -> Iterator[None]:
     """Hides the messages of Dask's loggers; `SweepError` says the same in one sentence."""
     import distributed  # noqa: F401, it configures its loggers
 

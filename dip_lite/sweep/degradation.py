@@ -12,6 +12,7 @@
     text      drop the pixels under this text, written over and over
     scratches drop the pixels under this many strokes
     hole      drop one blob of this fraction of the pixels
+    squares   drop square holes of these sides, as "96 64 32"
     factor    make each side this many times smaller
     file      take this picture, degraded by other means
 
@@ -25,6 +26,7 @@ from typing import Any
 from torch import Tensor
 
 from ..images.degrade import jpeg
+from ..images.holes import square_holes, square_mask
 from ..images.io import check_same_size, match_channels
 from ..images.masks import check_mask, hole, load_mask, random_mask, scratches, text_mask
 from ..images.noise import add_noise, add_poisson, salt_and_pepper
@@ -33,7 +35,7 @@ from ..images.resample import Downsample, upsample
 Pictures = Mapping[str, Tensor]  # by name, (1, C, H, W)
 DEGRADATIONS: dict[str, type] = {  # by name, the type of the amount
     "sigma": float, "quality": int, "missing": float, "mask": str, "text": str, "scratches": int,
-    "hole": float, "factor": int, "file": str, "photons": float, "impulses": float,
+    "hole": float, "squares": str, "factor": int, "file": str, "photons": float, "impulses": float,
 }  # fmt: skip
 _TYPES: dict[type, tuple[tuple[type, ...], str]] = {
     float: ((int, float), "a number"), int: ((int,), "a whole number"), str: ((str,), "a string"),
@@ -90,6 +92,9 @@ def degrade(
             return _apply_mask(x, scratches(size, seed, number))
         case [("hole", share)]:
             return _apply_mask(x, hole(size, seed, share))
+        case [("squares", sides)]:
+            squares = square_holes(size, [int(side) for side in sides.split()], seed)
+            return _apply_mask(x, square_mask(size, squares))
         case [("factor", factor)]:
             return _downsample(x, factor)
         case [("file", name)]:

@@ -25,7 +25,7 @@ from .presets import Preset
 from .tv_prior import Pixels
 
 INPUTS = ("normal", "uniform", "grid")
-LR = {"muon": 0.02, "adam": 0.01}
+LR = {"muon": 0.02, "adam": 0.01, "sgd": 10.0}
 
 
 def prior(
@@ -39,6 +39,7 @@ def prior(
     optimiser: str = "muon",
     lr: float | None = None,
     steps: int = 1000,
+    target: float | None = None,
     seed: int = 0,
 ) -> Task:
     """The plain deep image prior with any network.
@@ -53,9 +54,12 @@ def prior(
             U(0, 1)·0.1, or "grid", coordinates (two channels; for the perceptron).
         channels: of a random z.
         reg_noise_std: standard deviation of the noise added to z at every step.
-        optimiser: "muon", or "adam", the paper's.
-        lr: its learning rate; 0.02 for Muon and 0.01 for Adam when None.
+        optimiser: "muon", "adam", the paper's, or "sgd", gradient descent without momentum.
+        lr: its learning rate; 0.02 for Muon, 0.01 for Adam and 10 for gradient descent when None.
         steps: how long to fit unless `fit` says otherwise.
+        target: PSNR in dB of the known pixels at which the run ends, so that networks are compared
+            when they fit equally well; outputs are then not averaged, and `best` is the one that
+            reached it.
         seed: of the random z.
 
     Raises:
@@ -69,7 +73,10 @@ def prior(
             f"channels must be ≥ 1 and reg_noise_std ≥ 0, got {channels} and {reg_noise_std}"
         )
     lr = LR.get(optimiser) if lr is None else lr
-    settings = Settings(optimiser=optimiser, lr=lr or 0.0, steps=steps)
+    ending: dict[str, Any] = {}
+    if target is not None:
+        ending = {"target_loss": 10 ** (-target / 10), "ema_decay": 0.0}
+    settings = Settings(optimiser=optimiser, lr=lr or 0.0, steps=steps, **ending)
     architecture = _architecture("light" if net == "pixels" else net)
     preset = Preset(
         "own", architecture, settings, z, channels, float(reg_noise_std), guided=False, tiled=False

@@ -270,8 +270,8 @@ def _is_guided(guide: str | None, preset: str, can_guide: bool) -> bool:
         raise ValueError(f"guide must be one of {', '.join(GUIDES)}, got {guide!r}")
     if guide == "classical" and not can_guide:
         raise ValueError(
-            "a guide needs the energy held-out, known pixels kept and at most 1.5 megapixels: say "
-            'guide="none"'
+            "a guide needs the energy held-out, known pixels kept and at most 1.5 megapixels: "
+            "leave it out or say none"
         )
     return guide == "classical"
 

@@ -2,6 +2,7 @@
 
     plot_run(record.curve, stop=420)               # loss and PSNR of one run
     plot_curves({"picture": (steps, losses), "noise": (steps, others)}, y="loss", log_y=True)
+    plot_panels({"PSNR (dB)": curves, "variance": others}, stops={"rule": 140})
     plot_spectrum(steps, shares)                   # shares of `spectrum.recovered`
     plot_seeds({"depth 2": [0.1, 0.2], "depth 6": [0.05, 0.04]}, y="error")
 
@@ -59,6 +60,40 @@ def plot_curves(
     axes.set(xlabel=x, ylabel=y)
     if len(curves) > 1:
         axes.legend(frameon=False, fontsize=9)
+    return fig
+
+
+def plot_panels(
+    panels: Mapping[str, Mapping[str, Curve]],
+    *,
+    x: str = "step",
+    title: str = "",
+    log_x: bool = True,
+    log_y: Sequence[str] = (),
+    stops: Mapping[str, float] | None = None,
+) -> Figure:
+    """Several quantities over the same steps, one panel above the other.
+
+    Args:
+        panels: label of the y axis → curves, as `plot_curves` takes them.
+        x, title: labels.
+        log_y: which panels have a logarithmic y axis.
+        stops: name → step, each a dashed vertical line through all panels.
+
+    Raises:
+        ValueError: no panels, or curves that `plot_curves` refuses.
+    """
+    every = [curve for curves in panels.values() for curve in curves.values()]
+    if not every or any(len(curve[0]) != len(curve[1]) for curve in every):
+        raise ValueError("expected panels of curves, each with as many steps as values")
+    fig, all_axes = _figure(title, len(panels))
+    for index, (axes, (label, curves)) in enumerate(zip(all_axes, panels.items(), strict=True)):
+        _draw_curves(axes, curves, log_x, label in log_y)
+        _draw_marks(axes, stops or {}, {}, named=index == 0)
+        axes.set_ylabel(label)
+        if len(curves) > 1:
+            axes.legend(frameon=False, fontsize=9)
+    all_axes[-1].set_xlabel(x)
     return fig
 
 
@@ -181,15 +216,22 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Curve], log_x: bool, log_y: bo
         axes.plot(*zip(*points, strict=True), linestyle=style, label=name, linewidth=1.7)
     axes.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
     if log_x:
+        from matplotlib.ticker import LogFormatter
+
         axes.xaxis.set_major_formatter("{x:g}")
+        few = LogFormatter(minor_thresholds=(2, 0.5))  # 20, 50 … where there is one power of ten
+        axes.xaxis.set_minor_formatter(few)
 
 
-def _draw_marks(axes: Axes, stops: Mapping[str, float], levels: Mapping[str, float]) -> None:
+def _draw_marks(
+    axes: Axes, stops: Mapping[str, float], levels: Mapping[str, float], named: bool = True
+) -> None:
     note: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8}
     for name, at in stops.items():
         axes.axvline(at, color="#3366cc", linewidth=1.1, linestyle="--")
         over = ("data", "axes fraction")
-        axes.annotate(name, (at, 1), xycoords=over, xytext=(3, -11), color="#3366cc", **note)
+        label = name if named else ""
+        axes.annotate(label, (at, 1), xycoords=over, xytext=(3, -11), color="#3366cc", **note)
     for name, at in levels.items():
         axes.axhline(at, color="#888888", linewidth=1.1, linestyle=":")
         left = ("axes fraction", "data")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from httpx import Response
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -12,7 +14,7 @@ from dip_lite.app.example import Example
 from dip_lite.app.middleware import REFUSED, DemoMiddleware, contains_url
 from dip_lite.app.request import RunRequest
 from dip_lite.app.sessions import Sessions
-from tests.app.helpers import TINY, last
+from tests.app.helpers import TINY, last, wait_for
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,23 @@ def test_a_token_of_other_letters_is_not_found(
     app = DemoMiddleware(Starlette(), sessions=sessions, example=Example())
     reply = TestClient(app).get("/dip/" + "é" * 22 + "/frames")
     assert reply.status_code == 404 and not capsys.readouterr().err
+
+
+def test_numbers_for_the_operator_where_they_are_switched_on(sessions: Sessions) -> None:
+    def get(path: str, made: Sessions) -> Response:
+        app = DemoMiddleware(Starlette(), sessions=made, example=Example())
+        return TestClient(app).get(path)
+
+    assert {get(path, sessions).status_code for path in ("/healthz", "/metrics")} == {404}
+    last(sessions.run("a", RunRequest.parse(**TINY)))
+    wait_for(lambda: not sessions.queue.running)
+    sessions.limits = replace(sessions.limits, metrics=True)
+    found = get("/healthz", sessions).json()
+    assert found.pop("memory_bytes") > 10_000_000
+    assert found == {
+        "status": "ok", "waiting": 0, "running": 0, "workers": 1, "sessions": 1,
+        "served_total": 1, "lost_total": 0,
+    }  # fmt: skip
+    reply = get("/metrics", sessions)
+    assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "# TYPE dip_lite_workers gauge\ndip_lite_workers 1\n" in reply.text

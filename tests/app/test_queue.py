@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -61,3 +62,42 @@ def test_the_queue_outlives_a_run_that_raises(capsys: pytest.CaptureFixture[str]
     assert waiter.started.wait(5) and queue.position(broken) is None
     waiter.go.set()
     assert broken.calls == "drop" and "inner matters" in capsys.readouterr().err
+
+
+def test_as_many_at_a_time_as_there_are_slots() -> None:
+    queue, waiters = RunQueue(6, per_address=6, slots=0), [Waiter() for _ in range(6)]
+    for waiter in waiters:
+        queue.join(waiter)
+    assert [queue.position(waiter) for waiter in waiters] == [1, 2, 3, 4, 5, 6]
+    queue.resize(2)
+    assert all(waiter.started.wait(5) for waiter in waiters[:2])
+    assert [queue.position(waiter) for waiter in waiters] == [0, 0, 1, 2, 3, 4]
+    assert [queue.longest_wait(waiter) for waiter in waiters] == [0, 0, 30, 30, 60, 60]
+    queue.resize(1)  # a worker left: the next one's turn comes when both are done
+    queue.leave(waiters[0])
+    assert not waiters[2].started.wait(0.1)
+    queue.leave(waiters[1])
+    assert waiters[2].started.wait(5) and queue.served == 2
+    queue.close()
+    assert not queue.running and not len(queue)
+
+
+def test_free_slots_are_for_everyone_and_an_idle_queue_closes_at_once() -> None:
+    queue, waiters = RunQueue(2, per_address=1, slots=0), [Waiter() for _ in range(4)]
+    for waiter in waiters:
+        waiter.address = "10.0.0.1"
+    queue.join(waiters[0])
+    with pytest.raises(UserError, match="from your network address"):
+        queue.join(waiters[1])
+    queue.slots = 3  # the first one's thread has not come yet
+    queue.join(waiters[1])
+    queue.join(waiters[2])
+    for waiter in waiters[:3]:
+        assert waiter.started.wait(5)
+        waiter.go.set()
+    deadline = time.monotonic() + 5
+    while queue.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    begun = time.monotonic()
+    queue.close(timeout=30)
+    assert time.monotonic() - begun < 15

@@ -99,7 +99,7 @@ def test_errors_of_a_run_are_sentences(
         raise RuntimeError("inner matters")
         yield
 
-    monkeypatch.setattr("dip_lite.app.runs.stream_fit", broken)
+    monkeypatch.setattr(sessions.executor, "stream", broken)
     with pytest.raises(UserError, match="went wrong on our side") as caught:
         last(sessions.run("a", RunRequest.parse(**TINY)))
     assert "inner" not in str(caught.value) and "inner matters" in capsys.readouterr().err
@@ -127,7 +127,7 @@ def test_the_end_of_the_process_ends_the_runs(tmp_path: Path) -> None:
     run = sessions.run("a", RunRequest.parse(**ENDLESS))
     until(run, running)
     sessions.close()
-    thread = sessions.queue._thread
-    assert thread is not None and not thread.is_alive() and not (tmp_path / "v").exists()
+    (thread,) = sessions.queue._threads
+    assert not thread.is_alive() and not (tmp_path / "v").exists()
     with pytest.raises(UserError):
         last(run)

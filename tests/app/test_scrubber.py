@@ -189,7 +189,7 @@ def test_without_raw_outputs_there_is_nothing_to_choose(browser: Any, stage: Sta
     assert stage.level() == 18 and not stage.page.is_visible(".dip-which")
     assert "bold" not in stage.page.inner_text(".dip-axis-name")
     shown = stage.page.inner_text(".dip-status")
-    assert shown.startswith("Result: step 81 of 81, fused with a classical denoiser")
+    assert shown.startswith("Result: step 81 of 81, fused with a classical method")
 
 
 def test_what_did_not_arrive_is_fetched_again(browser: Any) -> None:

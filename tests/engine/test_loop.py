@@ -8,6 +8,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dip_lite import denoise, psnr, sample, watch
+from dip_lite import denoise, prior, psnr, sample, watch
 from dip_lite import fit as _exported
 from dip_lite.engine import loop
 from dip_lite.engine.loop import Run, Snapshot, every, logarithmic
@@ -415,10 +416,11 @@ def test_a_schedule_of_every_no_steps_is_refused(steps: int) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"optimiser": "sgd"},
+        {"optimiser": "rmsprop"},
         {"lr": -0.1},
         {"lr_adam": math.nan},
         {"ema_decay": 1.0},
+        {"target_loss": -0.1},
         {"steps": 0},
         {"warmup": -1},
         {"patience": 0},
@@ -535,3 +537,11 @@ def test_a_step_waits_for_the_device_once() -> None:
         for _ in range(70):  # past the warm-up of guard and rule
             run.advance()
     assert not reads  # `tolist` of one tensor is the only transfer
+
+
+def test_an_energy_below_zero_is_no_target() -> None:
+    def darkness(x: Tensor) -> Tensor:
+        return x.mean() - 1
+
+    last = [*fit(replace(prior(torch.rand(1, 1, 16, 16), preset="tiny"), energy=darkness), steps=3)]
+    assert last[-1].step == 3 and last[-1].stop_reason.startswith("steps")

@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from dip_lite import Hourglass, build
-from dip_lite.nets.baselines import NETS, DeepDecoder, Perceptron, PlainConvNet, ResNet, UNet
+from dip_lite.nets.baselines import (
+    NETS,
+    DeepDecoder,
+    Perceptron,
+    PlainConvNet,
+    ResNet,
+    UNet,
+    reach,
+)
 
 
 def made(shape, c_in=2, c_out=3, side=None):
@@ -63,7 +71,7 @@ def response(net, z, at):
 
 
 def test_a_perceptron_sees_one_pixel_and_a_stack_its_neighbours():
-    for shape, reach in (
+    for shape, radius in (
         (Perceptron(3, 16), 0),
         (Perceptron(), 0),
         (PlainConvNet(4, 8), 4),
@@ -72,7 +80,7 @@ def test_a_perceptron_sees_one_pixel_and_a_stack_its_neighbours():
         net, z, _ = made(shape, side=32)
         seen = response(net, z, 16).nonzero()
         spread = (seen - 16).abs().max()
-        assert int(spread) == reach
+        assert int(spread) == radius
 
 
 def test_a_deep_network_sees_far_beyond_a_flat_one():
@@ -135,3 +143,11 @@ def test_reflection_asks_for_a_bottom_that_it_can_reflect():
     net, z, _ = made(shape)
     assert shape.min_multiples == 3
     assert torch.isfinite(net(z)).all()
+
+
+def test_reach_is_the_radius_of_the_receptive_field():
+    assert reach(PlainConvNet(depth=8), side=64) == 8  # a pixel a layer
+    assert reach(Perceptron(), side=64) == 0
+    found = [reach(NETS[f"depth-{depth}"], side=128) for depth in (1, 2, 3)]
+    assert found == sorted(set(found))
+    assert reach(NETS["depth-6"], side=128) == 64  # half the side: all of the picture

@@ -65,6 +65,42 @@ def test_stride_and_multiple_follow_the_figure() -> None:
         assert (light.stride, light.size_divisor) == (2, 2 ** (scales + 1))
 
 
+# --- without upsampling
+
+
+def twins() -> tuple[Hourglass, Hourglass]:
+    """One description with strides and doublings, one with dilated kernels in their place."""
+    common: dict[str, Any] = {"channels": (6, 8), "skip": 0, "padding": "zeros"}
+    return Hourglass(upsample="nearest", **common), Hourglass(upsample="none", **common)
+
+
+def test_without_upsampling_there_are_the_same_weights_and_the_same_input() -> None:
+    halving, flat = twins()
+    assert (flat.stride, flat.size_divisor) == (halving.stride, halving.size_divisor)
+    weights = [{k: v.shape for k, v in make(shape).state_dict().items()} for shape in twins()]
+    assert weights[0] == weights[1]
+
+
+def test_without_upsampling_a_pixel_sees_no_grid_and_as_far_as_before() -> None:
+    """Moving z by one pixel moves the output by one; with strides, only 4 pixels do that."""
+
+    def centre(x: Tensor) -> Tensor:
+        return x[..., 20:-20, 20:-20]
+
+    reach = []
+    for shape, moved_alike in zip(twins(), (False, True), strict=True):
+        net = make(shape).eval()
+        z = noise(1, 4, 64, 64)
+        x, moved = net(z), net(z.roll(1, dims=3))
+        assert moved_alike == bool(torch.allclose(centre(x.roll(1, 3)), centre(moved), atol=1e-5))
+        z.requires_grad_()
+        net(z)[..., 32, 32].sum().backward()
+        assert z.grad is not None
+        seen = z.grad.abs().sum((0, 1, 3)).nonzero()
+        reach.append(int(seen.max() - seen.min()))
+    assert reach == [22, 24]
+
+
 # --- parameters
 
 
@@ -264,6 +300,7 @@ def test_any_network_here_fits_a_small_picture(name: str) -> None:
         ({"skip": -1}, "-1"),
         ({"head_channels": -2}, "-2"),
         ({"upsample": "cubic"}, "'cubic'"),
+        ({"head_channels": 4, "upsample": "none"}, "got 4"),
         ({"padding": "same"}, "'same'"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,6 @@ import dip_lite as dip
 from dip_lite.sweep import Trial, expand_grid
 from dip_lite.sweep.store import ResultStore
 from dip_lite.sweep.worker import ExecutionOptions, TrialResult, fetch, run_trial
-
-# for other processes: the package is found as it lies here, installed or not
-HERE = dict(os.environ) | {"PYTHONPATH": str(Path(dip.__file__).parents[1])}
 
 TINY = {"preset": "tiny"}
 DEAD = "tcp://127.0.0.1:9"  # nobody listens there: whatever needs a cluster fails

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,40 +16,9 @@ import pytest
 from dip_lite.errors import SweepError
 from dip_lite.sweep import Trial, sweep
 from dip_lite.sweep.cluster import ClusterConfig, connect
+from tests.cluster import Cluster
 
-from .helpers import DEAD, HERE, assert_one_sentence, make_trials, run_here
-
-
-class Cluster:
-    """A scheduler and workers on loopback, each a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.processes = folder, list[subprocess.Popen[bytes]]()
-        file = folder / "scheduler.json"
-        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", file)
-        while not file.exists():
-            assert self.scheduler.poll() is None and not time.sleep(0.05)
-        self.address = json.loads(file.read_text())["address"]
-
-    def start(self, kind: str, *words: object) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--host", "127.0.0.1"]
-        process = subprocess.Popen(
-            [*command, "--no-dashboard", *map(str, words)],
-            cwd=self.folder,
-            env=HERE | {"DASK_TEMPORARY_DIRECTORY": str(self.folder)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.processes.append(process)
-        return process
-
-    def worker(self, *words: object) -> subprocess.Popen[bytes]:
-        return self.start("worker", self.address, "--no-nanny", "--nthreads", 1, *words)
-
-    def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
+from .helpers import DEAD, assert_one_sentence, make_trials, run_here
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ def test_every_way_to_degrade(picture: str) -> None:
     x = dip.load(picture)
     other = {"mask": (x[:, :1] > 0.4).float(), "file": dip.add_noise(x, 0.2)}
     amounts = {"sigma": 0.1, "quality": 10, "missing": 0.5, "scratches": 9, "hole": 0.1}
-    amounts |= {"factor": 4, "photons": 0.1, "impulses": 0.2}
+    amounts |= {"squares": "9 8", "factor": 4, "photons": 0.1, "impulses": 0.2}
     for way in DEGRADATIONS:
         how = {way: amounts.get(way, way)}
         check_degrade(how)

@@ -15,8 +15,9 @@ import pytest
 import dip_lite as dip
 from dip_lite.errors import SweepError
 from dip_lite.sweep import sweep
+from tests.cluster import HERE
 
-from .helpers import HERE, assert_one_sentence, make_trials, run_here
+from .helpers import assert_one_sentence, make_trials, run_here
 
 
 def test_an_empty_sweep_is_an_empty_table(tmp_path: Path) -> None:

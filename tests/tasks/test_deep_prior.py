@@ -6,8 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dip_lite import Hourglass, add_noise, fit, prior, psnr, sample
+from dip_lite import Hourglass, Run, add_noise, every, fit, prior, psnr, sample
 from dip_lite.images.degrade import shuffle_pixels
+from dip_lite.images.holes import psnr_where
 from dip_lite.images.masks import hole
 from dip_lite.nets.baselines import NETS
 
@@ -85,6 +86,28 @@ def test_settings_reach_the_task():
     assert math.isclose(prior(X).settings.lr, 0.02)
 
 
+def test_gradient_descent_moves_every_weight_by_lr_times_its_gradient():
+    run = Run(prior(X, optimiser="sgd", lr=0.5))
+    before = [p.detach().clone() for p in run.net.parameters()]
+    run.advance()
+    for old, p in zip(before, run.net.parameters(), strict=True):
+        assert p.grad is not None and torch.allclose(p.detach(), old - 0.5 * p.grad, atol=1e-7)
+
+
+def test_gradient_descent_learns_at_its_own_rate_and_goes_on_from_a_state():
+    task = prior(X, optimiser="sgd")
+    snaps = [*fit(task, steps=40, stop=False)]
+    assert not any(snap.rollback for snap in snaps)
+    assert snaps[-1].loss < 0.5 * snaps[0].loss
+    run, other = Run(task), Run(task)
+    for _ in range(3):
+        run.advance()
+    other.load(run.state())
+    run.advance()
+    other.advance()
+    assert torch.equal(run.x, other.x)
+
+
 def test_a_grid_is_the_coordinates():
     z = prior(X, net="perceptron", z="grid").z
     assert z.shape == (1, 2, 64, 64)
@@ -101,9 +124,19 @@ def test_a_description_is_as_good_as_a_name():
     ("words", "wrong"),
     [("net must be pixels or one of light", {"net": "vgg"}), ("z must be one of", {"z": "noise"}),
      ("net must be pixels", {"net": None}), ("channels must be", {"channels": 0}),
-     ("reg_noise_std ≥ 0", {"reg_noise_std": -1.0}), ("optimiser must be", {"optimiser": "sgd"}),
+     ("reg_noise_std ≥ 0", {"reg_noise_std": -1.0}), ("optimiser must be", {"optimiser": "lion"}),
      ("mask", {"mask": torch.ones(1, 1, 8, 8)})],
 )  # fmt: skip
 def test_wrong_arguments_are_one_sentence(words, wrong):
     with pytest.raises(ValueError, match=words):
         prior(X, **wrong)
+
+
+def test_a_target_ends_the_run_with_the_output_that_reached_it():
+    mask = hole((64, 64), seed=1, fraction=0.1)
+    *_, before, end = fit(prior(X * mask, mask=mask, target=20), schedule=every(1), stop=False)
+    assert end.stop_reason.startswith("target:") and end.step < 1000
+    assert torch.equal(end.best, end.x) and torch.equal(end.x_avg, end.x)
+    reached, not_yet = (psnr_where(snap.x, X, mask) for snap in (end, before))
+    assert not_yet < 20 <= reached < 21
+    assert last(prior(X * mask, mask=mask, target=60), 3).stop_reason.startswith("steps")

@@ -154,8 +154,11 @@ def test_what_is_withheld_is_known_and_shown_to_neither(kind: str) -> None:
     assert bool((MASKS[kind][withheld] == 1).all()) and not bool(
         (task.mask[..., :64, :64][withheld] > 0).any()
     )
-    odd = torch.where(withheld, 1 - CHELSEA, CHELSEA)
-    assert torch.equal(inpaint(odd, MASKS[kind]).classical, task.classical)  # type: ignore[attr-defined]
+    odd = inpaint(torch.where(withheld, 1 - CHELSEA, CHELSEA), MASKS[kind])
+    assert isinstance(odd, HeldOut) and task.classical is not None and odd.classical is not None
+    assert torch.equal(odd.classical, task.classical)
+    (z, energy), (odd_z, odd_energy) = task.sample_step(rng()), odd.sample_step(rng())
+    assert torch.equal(z, odd_z) and torch.equal(energy(COFFEE), odd_energy(COFFEE))
 
 
 @pytest.mark.parametrize(

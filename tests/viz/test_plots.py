@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dip_lite.viz.plots import plot_curves, plot_run, plot_seeds, plot_spectrum
+from dip_lite.viz.plots import plot_curves, plot_panels, plot_run, plot_seeds, plot_spectrum
 
 COLUMNS: dict[str, Any] = {
     "step": [0, 1, 2, 4, 8],
@@ -46,6 +46,29 @@ def test_lines_are_the_values_and_log_axes_drop_what_they_cannot_show():
 
 def test_a_single_line_has_no_legend():
     assert plot_curves({"a": ([1, 2], [1.0, 2.0])}).axes[0].get_legend() is None
+
+
+def test_panels_share_steps_and_stops_and_have_scales_of_their_own():
+    fig = plot_panels(
+        {"dB": {"a": ([1, 10], [20.0, 25.0]), "b": ([1, 10], [21.0, 24.0])},
+         "v": {"c": ([1, 10], [0.3, 0.0])}},
+        log_y=["v"], stops={"rule": 4, "oracle": 6}, title="two",
+    )  # fmt: skip
+    top, bottom = fig.axes
+    assert [axes.get_yscale() for axes in (top, bottom)] == ["linear", "log"]
+    assert [axes.get_ylabel() for axes in (top, bottom)] == ["dB", "v"]
+    assert top.get_legend() and not bottom.get_legend()
+    for axes in (top, bottom):
+        assert {float(line.get_xdata()[0]) for line in axes.lines[-2:]} == {4, 6}
+    assert [text.get_text() for text in top.texts] == ["rule", "oracle"]
+    assert "rule" not in {text.get_text() for text in bottom.texts}
+    assert figure_text(fig)
+
+
+@pytest.mark.parametrize("panels", [{}, {"dB": {}}, {"dB": {"a": ([1], [1.0, 2.0])}}])
+def test_panels_without_curves_are_refused(panels):
+    with pytest.raises(ValueError, match="expected panels"):
+        plot_panels(panels)
 
 
 def test_spectrum_has_a_line_a_band_between_zero_and_one():

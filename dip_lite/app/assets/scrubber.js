@@ -20,20 +20,20 @@ function status(run) { // a sentence, and how much of the run is done
   const n = run.numbers, join = (...texts) => texts.filter(Boolean).join(" · ");
   if (run.id === "example") return ["Example: a noisy cat, fitted by an untrained network. Drag the slider: structure comes first, noise last."];
   if (run.state === "ready") return [run.note || "Press Run to start."];
-  if (run.state === "preparing") return ["Preparing the network …"];
+  if (run.state === "preparing") return [join(run.notice, "Preparing the network …")];
   const next = (run.position ?? 1) <= 1 ? "You are next" : `You are number ${run.position} in the queue`;
-  if (run.state === "waiting") return [`${next}. Longest wait: ${Math.ceil(run.wait)} s.`];
+  if (run.state === "waiting") return [run.notice ? `${next}. ${run.notice}` : `${next}. Longest wait: ${Math.ceil(run.wait)} s.`];
   if (run.state === "running") {
     const elapsed = run.elapsed ?? n.seconds; // by the clock
     const share = Math.max(elapsed / run.time_limit, run.steps ? n.step / run.steps : 0);
     const left = share > 0.02 ? Math.max(0, elapsed / share - elapsed) : run.time_limit;
     const quality = n.psnr != null ? `${n.psnr.toFixed(1)} dB` : n.loss != null ? `loss ${n.loss.toPrecision(3)}` : "";
-    return [join(`Step ${n.step} · ${Math.round(elapsed)} s elapsed, at most ${Math.ceil(left)} s left`, quality), share];
+    return [join(`Step ${n.step} · ${Math.round(elapsed)} s elapsed, at most ${Math.ceil(left)} s left`, quality, run.notice), share];
   }
   const quality = n.psnr != null ? `: ${n.psnr.toFixed(2)} dB${n.ssim != null ? `, SSIM ${n.ssim.toFixed(3)}` : ""}` : "";
   const reasons = { steady: "stopped automatically", seconds: "time limit reached", steps: "all steps done" };
   const reason = reasons[run.stop_reason.split(":")[0]] ?? run.stop_reason; // `Snapshot.stop_reason`, for visitors
-  return [join(`Result: step ${n.best_step} of ${n.step}${n.fused ? ", fused with a classical denoiser" : ""}${quality}`, reason, run.note)];
+  return [join(`Result: step ${n.best_step} of ${n.step}${n.fused ? ", fused with a classical method" : ""}${quality}`, reason, run.note, run.notice)];
 }
 
 import(`${root}/dip/example/${props.module}`).then(({ mount }) => {
