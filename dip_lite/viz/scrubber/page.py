@@ -17,9 +17,9 @@ from ..sheets import scale_to
 
 FILES = "scrubber.js", "scrubber.css", "scrubber.html", "page.html", "fragment.html"
 JS, CSS, MARKUP, PAGE, FRAGMENT = (Path(__file__).with_name(f).read_text("utf-8") for f in FILES)
-TITLE, MAX_BYTES = "A network fits one picture, step by step", 400_000
+TITLE, MAX_BYTES, NOTEBOOK_BYTES = "A network fits one picture, step by step", 400_000, 150_000
 # longer side in pixels, quality of WebPs, number of frames; the first that fits is taken
-SIZES = (384, 82, 120), (384, 65, 90), (256, 60, 64), (192, 45, 48), (128, 35, 32), (96, 20, 12)
+SIZES = (384, 82, 120), (384, 65, 90), (256, 60, 64), (192, 45, 48), (160, 25, 20), (96, 20, 12)
 
 
 class Clip:

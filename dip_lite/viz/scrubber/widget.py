@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...engine.loop import Snapshot
 from ..animation import FRAME_KINDS
-from .page import CSS, JS, MARKUP, MAX_BYTES, Clip
+from .page import CSS, JS, MARKUP, MAX_BYTES, NOTEBOOK_BYTES, Clip
 
 
 class Scrubber(anywidget.AnyWidget):
@@ -54,4 +54,4 @@ class Scrubber(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:  # type: ignore[override]
         bundle = (super()._repr_mimebundle_(**options) or ({}, {}))[0]
         text = f"Scrubber of {len(self.clip.rows)}"
-        return {**bundle, "text/plain": text, "text/html": self.to_html(fragment=True)}
+        return {**bundle, "text/plain": text, "text/html": self.to_html(NOTEBOOK_BYTES, True)}
