@@ -34,8 +34,9 @@ class Cluster:
         file = self.folder / f"scheduler{len(self.processes)}.json"
         port = self.address.rpartition(":")[2]
         self.scheduler = self._start("scheduler", "--port", port, "--scheduler-file", file)
+        deadline = time.monotonic() + 60
         while not file.exists():
-            assert self.scheduler.poll() is None
+            assert self.scheduler.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         self.address = json.loads(file.read_text())["address"]
 

@@ -8,7 +8,8 @@ To the scheduler it is a task like any other, so Dask's dashboard shows it; but 
 what comes out travels between caller and worker alone, over Dask's own connections with the TLS
 settings of its configuration. The caller pulls: it acknowledges what it has with every call, and
 names the signals that were given, which on the worker are empty files in `folder`. The folder is
-deleted at the end. A caller that has been silent for `SILENCE` seconds ends the generator.
+deleted at the end. The generator also ends when its caller has been silent for `SILENCE` seconds,
+and when the worker closes, as it does without a scheduler.
 """
 
 from __future__ import annotations
@@ -112,9 +113,15 @@ class WorkerStream:
         return items
 
     def close(self, *signals: str) -> None:
-        """Ends the generator, at its next item unless a signal ends it sooner, and waits for it."""
+        """Ends the generator, at its next item unless a signal ends it sooner.
+
+        Waits for that, `PATIENCE` seconds at most.
+        """
+        deadline = time.monotonic() + PATIENCE
         with contextlib.suppress(Exception):
             while self._ask(signals=signals, leave=True) is not None:
+                if time.monotonic() > deadline:
+                    break
                 time.sleep(PAUSE)
         with contextlib.suppress(Exception):
             self._future.cancel()
@@ -184,8 +191,9 @@ class _Failure:
 class _Job:
     """A generator that runs here, and its items until they are taken."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_closing: Callable[[], bool] = lambda: False) -> None:
         self.folder, self.payload, self.begun = folder, b"", False
+        self.is_closing = is_closing  # whether the worker ends
         self.items: deque[bytes] = deque()
         self.first = 0  # the number of the first of them
         self.finished = self.left = False
@@ -213,14 +221,14 @@ class _Job:
         return self._wait(lambda: len(self.items) < MAX_ITEMS)
 
     def _wait(self, ready: Callable[[], bool]) -> bool:
-        """Waits for it; False if the caller left or is silent."""
+        """Waits for it; False if nobody is to have the items."""
         with self.changed:
-            while not (self.left or ready() or self._is_silent()):
+            while not (ready() or self._is_over()):
                 self.changed.wait(1.0)
-            return not self.left and not self._is_silent()
+            return not self._is_over()
 
-    def _is_silent(self) -> bool:
-        return time.monotonic() - self.heard > SILENCE
+    def _is_over(self) -> bool:
+        return self.left or self.is_closing() or time.monotonic() - self.heard > SILENCE
 
     def hear(self, after: int, signals: Iterable[str], payload: bytes, leave: bool) -> None:
         """What the caller says."""
@@ -267,10 +275,11 @@ def prepare(warm_up: Callable[[], None]) -> int:
 
 def serve(name: str) -> None:
     """The task of a stream."""
-    from distributed import get_worker
+    from distributed import Status, get_worker
 
-    folder = Path(tempfile.mkdtemp(prefix="stream-", dir=get_worker().local_directory))
-    job = _JOBS[name] = _Job(folder)
+    worker = get_worker()
+    folder = Path(tempfile.mkdtemp(prefix="stream-", dir=worker.local_directory))
+    job = _JOBS[name] = _Job(folder, lambda: worker.status in (Status.closing, Status.closed))
     try:
         job.run()
     finally:

@@ -57,9 +57,9 @@ def add_sample(sessions: Sessions, key: str, name: str = "coffee") -> Picture:
         return pictures.add_sample(name)
 
 
-def wait_for(test: Callable[[], bool]) -> None:
-    """Waits until it holds, ten seconds at most."""
-    deadline = time.monotonic() + 10
+def wait_for(test: Callable[[], bool], seconds: float = 10) -> None:
+    """Waits until it holds, and fails if it does not in time."""
+    deadline = time.monotonic() + seconds
     while not test() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert test()

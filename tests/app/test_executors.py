@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
-from dip_lite import Record
+from dip_lite import Record, load, psnr
 from dip_lite.app.cluster import ALL_BUSY, NO_WORKER, ClusterExecutor
-from dip_lite.app.events import Event, Files, Finished, Notice, Progress
+from dip_lite.app.events import Event, Files, Finished, Notice, Progress, Started
 from dip_lite.app.fitting import STOP
 from dip_lite.app.limits import Limits
 from dip_lite.app.request import RunRequest
@@ -68,7 +71,12 @@ class Pool:
         self.streams += 1
         here = self.folder / str(self.streams)
         here.mkdir(parents=True)
-        return Stream(function(*arguments, here), self.breaks.pop(0))
+        items = (self.change(item) for item in function(*arguments, here))
+        return Stream(items, self.breaks.pop(0))
+
+    def change(self, item: Any) -> Any:
+        """What a worker that differs from the others says; the first says this."""
+        return item
 
 
 def never(item: Any) -> bool:
@@ -140,7 +148,26 @@ def test_stop_without_a_worker_keeps_what_there_is(
             (folder / STOP).touch()
     assert isinstance(events[-1], Finished) and events[-1].stop_reason == "stopped by you"
     assert events[-1].result.startswith(b"\x89PNG")
-    assert events[-1].numbers["best_step"] == events[-1].numbers["step"] == 4
+    numbers = events[-1].numbers
+    assert numbers["best_step"] == numbers["step"] == 4
+    level = psnr(load(Image.open(io.BytesIO(events[-1].result))), TEXTURE)
+    assert numbers["psnr"] == pytest.approx(level, abs=0.02)
+
+
+def test_a_run_is_not_continued_with_other_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = Pool(tmp_path, at_step(5), never)
+
+    def change(item: Any) -> Any:
+        return (
+            replace(item, note=f"of worker {pool.streams}") if isinstance(item, Started) else item
+        )
+
+    monkeypatch.setattr(pool, "change", change)
+    with pytest.raises(UserError, match="the workers differ in AlexNet's weights"):
+        [*run(pool, tmp_path / "run", monkeypatch)]
+    assert pool.streams == 2
 
 
 def test_a_run_without_a_worker_says_why_it_waits(
