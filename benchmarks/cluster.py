@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import multiprocessing
 import random
+import resource
 import signal
 import statistics
 import sys
@@ -22,6 +24,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +32,18 @@ from typing import Any
 
 import httpx
 import numpy as np
+import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks.app import Caller, a_browser, a_fit_going, picture, row
+from dip_lite import sample
+from dip_lite.app.cluster import MEMORY, MEMORY_PER_PIXEL
+from dip_lite.app.events import Files
+from dip_lite.app.limits import Limits
+from dip_lite.app.request import RunRequest
+from dip_lite.app.restoration import Inputs
+from dip_lite.app.uploads import Picture
+from dip_lite.app.worker import fit_on_worker
 from tests.app.server import Server
 from tests.app.visit import Visit
 from tests.cluster import Cluster
@@ -92,7 +104,7 @@ class Outcome:
     notices: list[str] = field(default_factory=list)  # those of lost workers, each once
 
     def notice(self, text: str | None) -> None:
-        if text and "worker was lost" in text and text not in self.notices:
+        if text and "worker was lost at step" in text and text not in self.notices:
             self.notices.append(text)
 
 
@@ -339,6 +351,35 @@ def measure_first_picture(asked: argparse.Namespace) -> None:
     row("first live picture after Run (light, 256²), idle cluster", shown, "2 s")
 
 
+NEEDS = (  # task, network, width, height
+    ("denoise", "tiny", 64, 64), ("denoise", "light", 128, 128), ("denoise", "light", 670, 447),
+    ("jpeg", "light", 670, 447), ("inpaint", "light", 670, 447),
+    ("super-resolve", "light", 670, 447),
+)  # fmt: skip
+
+
+def peak_of_a_fit(task: str, network: str, width: int, height: int) -> int:
+    """MB that this process has held at most, once it has made four steps on one thread."""
+    x = F.interpolate(sample("coffee"), (height, width), mode="bilinear", antialias=True)
+    request = RunRequest.parse(task=task, network=network, steps=4, noise=0.0, downscale=False)
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, nothing = Inputs(Picture(x)), Files({})
+        for _ in fit_on_worker(request, inputs, Limits(), nothing, 1, 0.0, Path(folder)):
+            pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
+
+
+def measure_needs(asked: argparse.Namespace) -> None:
+    """The memory of a fit, in a process of its own each."""
+    spawn = multiprocessing.get_context("spawn")
+    for case in NEEDS:
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            peak = pool.submit(peak_of_a_fit, *case).result()
+        task, network, width, height = case
+        allowed = (MEMORY + MEMORY_PER_PIXEL * width * height) / 1e6
+        row(f"memory of a fit: {task}, {network}, {width}×{height}", f"{peak} MB", f"{allowed:.0f}")
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "speed": measure_speed,
     "crowd": measure_crowd,
@@ -347,6 +388,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "answers": measure_answers,
     "memory": measure_memory,
     "picture": measure_first_picture,
+    "needs": measure_needs,
 }
 
 
