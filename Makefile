@@ -29,7 +29,8 @@ app: $(VENV)/.ready-app
 # The demo for a class: on a Dask cluster, here of two workers on this machine. Ctrl-C ends all.
 CLUSTER = tcp://127.0.0.1:8786
 class: $(VENV)/.ready-app $(VENV)/.ready-sweep
-	@export PYTHONPATH="$(CURDIR)" DASK_LOGGING__DISTRIBUTED=warning; started=; \
+	@export PYTHONPATH="$(CURDIR)" PYTHONWARNINGS=ignore:resource_tracker; \
+	export DASK_LOGGING__DISTRIBUTED=critical; started=; \
 	trap 'trap "" INT TERM; kill $$started 2> /dev/null; wait' EXIT; trap exit INT TERM; \
 	$(BIN)/dask scheduler --host 127.0.0.1 --port 8786 & started=$$!; \
 	$(BIN)/dask worker $(CLUSTER) --nworkers 2 --nthreads 1 & started="$$started $$!"; \
