@@ -2,9 +2,9 @@
 
 Pictures for `load`, `decode_alpha` and `read_jpeg`: valid files with bytes changed, cut, doubled or
 put together, arrays of any type and shape. Requests for `RunRequest.parse` and `read_link`. Each
-must be read, or refused with one sentence, in less than ten seconds. Prints a row for each target
-and the shortest example of what went wrong; exits with 1 if anything did. Needs
-requirements-dev.txt.
+must be read, or refused with one sentence, in less than ten seconds. Pictures come first, then
+requests, each kind for the minutes given. Prints a row for each target and the shortest example of
+what went wrong; exits with 1 if anything did. Needs requirements-dev.txt.
 """
 
 from __future__ import annotations
@@ -194,8 +194,8 @@ def check_request(values: dict[str, Any]) -> None:
     assert 0 < RunRequest.parse(**values).time_limit(limits) <= limits.max_seconds
 
 
-def targets(folder: Path) -> list[Target]:
-    """All that strangers' input reaches first."""
+def targets(folder: Path) -> list[list[Target]]:
+    """All that strangers' input reaches first: pictures, requests."""
     valid = seeds()
     path = folder / "picture"
 
@@ -210,26 +210,31 @@ def targets(folder: Path) -> list[Target]:
         read_jpeg(data)
 
     jpegs = [data for data in valid if data[:2] == b"\xff\xd8"]
-    return [
+    pictures = [
         Target("files, `load`", files(valid), load_file, PictureError),
         Target("bytes, `load`", st.binary(max_size=200), load_file, PictureError),
         Target("arrays, `load`", pixels, check_picture, PictureError),
         Target("JPEGs, `read_jpeg`", files(jpegs), read_constraint, PictureError),
+    ]
+    demo = [
         Target("requests, `RunRequest.parse`", requests, check_request, UserError),
         Target("links, `read_link`", requests, read_link_of, UserError),
     ]
+    return [pictures, demo]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10.0, help="in all, shared equally")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for each of the two kinds")
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = targets(Path(folder))
-        for target in found:
-            target.run(60 * options.minutes / len(found), options.seed)
-    print(f"{machine()}, {options.minutes:g} minutes, first seed {options.seed}.\n")
+        kinds = targets(Path(folder))
+        for kind in kinds:
+            for target in kind:
+                target.run(60 * options.minutes / len(kind), options.seed)
+    found = [target for kind in kinds for target in kind]
+    print(f"{machine()}, {options.minutes:g} minutes a kind, first seed {options.seed}.\n")
     head = ["what", "tried", "refused", "slowest", "went wrong"]
     print(table(head, [target.row() for target in found]))
     failures = [f"{target.name}: {text}" for target in found for text in target.failures]
