@@ -154,7 +154,7 @@ OPTIONAL = {"spaces", "IPython", "ipywidgets"}  # used where they are
 
 def test_every_import_is_asked_for(metadata: Any) -> None:
     """Of the package, by the core or by the extra of its wing."""
-    comes_with = {"pydantic", "starlette", "traitlets"}  # with Gradio and anywidget
+    comes_with = {"pydantic", "starlette", "traitlets", "requests"}  # Gradio, anywidget, pooch
     asked = names_of(metadata).union(*(names_of(metadata, extra) for extra in EXTRAS)) | comes_with
     for path in (ROOT / "dip_lite").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

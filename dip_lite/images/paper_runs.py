@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import PictureError, reason
-from .download import cache_folder, download
+from .samples import cache_folder, download
 
 ADDRESS = "https://dmitryulyanov.github.io/assets/deep-image-prior/process/"
 INSTEAD = "set DIP_LITE_RUNS to a mirror or to a folder with the files"

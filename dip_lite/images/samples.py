@@ -15,16 +15,18 @@ The authors' masks have MISSING IN BLACK: for a mask of this package, take
 import math
 import os
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor
 
 from ..errors import PictureError
-from .download import cache_folder, download
 from .io import load
 
 PREFIX = "paper/"
 ADDRESS = "https://raw.githubusercontent.com/DmitryUlyanov/deep-image-prior/master/data/"
+TIMEOUT = 30.0  # seconds without a byte from the server
+CHUNK = 1 << 16  # bytes read at a time
 STRIPES = (0.15, 0.2, 0.35), (0.9, 0.75, 0.45)  # their colours, dark blue and sand
 INSTEAD = "use a bundled picture such as 'coffee'"
 
@@ -117,6 +119,8 @@ def stripes(side: int = 256, angle: float = 30.0, period: float = 24.0) -> Tenso
 def fetch(name: str) -> Path:
     """The file of one of the paper's pictures, downloaded unless the cache has it.
 
+    Several processes may fetch at once: each writes a temporary file and moves it into place.
+
     Args:
         name: one of `REGISTRY`, such as "paper/library".
 
@@ -131,3 +135,77 @@ def fetch(name: str) -> Path:
     address = os.environ.get("DIP_LITE_PICTURES") or ADDRESS
     target = cache_folder() / PREFIX / (name.removeprefix(PREFIX) + PurePosixPath(path).suffix)
     return download(name, address, path, sha256, target, INSTEAD, progressbar=True)
+
+
+def download(
+    name: str,
+    address: str,
+    path: str,
+    sha256: str,
+    target: Path,
+    instead: str,
+    progressbar: bool = False,
+) -> Path:
+    """A file of a server, kept at `target` if it has the hash; not fetched if it is there.
+
+    Args:
+        name: what to call it in a message.
+        address, path: where it is.
+        instead: what the user may do without it, as the end of a message.
+
+    Raises:
+        PictureError: no network, an HTTP error, a cut connection, a wrong hash, or a folder that
+            cannot be written.
+    """
+    import pooch
+    from requests import RequestException
+
+    downloader = pooch.HTTPDownloader(progressbar=progressbar, chunk_size=CHUNK, timeout=TIMEOUT)
+    url, folder = f"{address.rstrip('/')}/{path}", target.parent
+    log = pooch.get_logger()
+    level = log.level
+    log.setLevel(level if progressbar else "WARNING")  # else a line for every file
+    try:
+        return Path(pooch.retrieve(url, sha256, target.name, folder, downloader=downloader))
+    except RequestException as error:
+        if error.response is not None:
+            error.response.close()  # pooch leaves it open
+        server = urlsplit(address).netloc or address
+        raise PictureError(
+            f"{name} could not be downloaded from {server} ({_reason(error)}): try again later, or "
+            f"{instead}."
+        ) from error
+    except OSError as error:
+        raise PictureError(
+            f"{name} cannot be saved in {folder} ({error.strerror or type(error).__name__}): set "
+            f"DIP_LITE_CACHE to a folder you can write to, or {instead}."
+        ) from error
+    except ValueError as error:  # pooch's error for a wrong hash
+        raise PictureError(
+            f"{name} was downloaded but its SHA-256 differs from the expected one, so it was "
+            f"deleted: try again later, or {instead}."
+        ) from error
+    finally:
+        log.setLevel(level)
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: DIP_LITE_CACHE, or else the system's folder for caches."""
+    import pooch
+
+    return Path(os.environ.get("DIP_LITE_CACHE") or pooch.os_cache("dip_lite"))
+
+
+def _reason(error: Exception) -> str:
+    """A failed request in a few words."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code} {error.response.reason}".strip()
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection was cut"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return f"{type(error).__name__}: is the address right?"

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import WeightsError, reason
-from ..images.download import cache_folder
+from ..images.samples import cache_folder
 
 # in the order of a forward pass; poolN follows reluN where there is one
 LAYERS = (

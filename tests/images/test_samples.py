@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,7 @@ import torch
 from PIL import Image
 
 from dip_lite.errors import PictureError
-from dip_lite.images import download, samples
+from dip_lite.images import samples
 from dip_lite.images.io import load
 from dip_lite.images.masks import check_mask, load_mask
 from dip_lite.images.samples import REGISTRY, SAMPLES, fetch, sample
@@ -247,7 +249,7 @@ def test_nobody_listens(made_up: Server, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_no_answer(made_up: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    monkeypatch.setattr(samples, "TIMEOUT", 0.2)
     made_up.gate = threading.Barrier(2)  # waits for another, who never asks
     assert "no answer" in sentence()
     made_up.gate.abort()
@@ -267,3 +269,8 @@ def test_a_cache_that_is_no_folder(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("DIP_LITE_CACHE", str(tmp_path / "file"))
     assert "DIP_LITE_CACHE" in sentence()
+
+
+def test_importing_the_package_imports_no_downloader() -> None:
+    code = "import sys, dip_lite; sys.exit('pooch' in sys.modules or 'requests' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
