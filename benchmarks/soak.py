@@ -47,6 +47,12 @@ class Usage:
         self.threads.append(int(status.partition("Threads:")[2].split()[0]))
         self.handles.append(len(os.listdir(f"/proc/{pid}/fd")))
 
+    def course(self) -> str:
+        """The memory, tenth by tenth."""
+        size = max(len(self.memory) // 10, 1)
+        tenths = (self.memory[i : i + size] for i in range(0, len(self.memory), size))
+        return ", ".join(f"{statistics.median(tenth):.0f}" for tenth in tenths) + " MB"
+
     def row(self, name: str) -> list[str]:
         """Name, rounds, memory, ratio, handles, threads, verdict."""
         (early, late) = (statistics.median(tenth) for tenth in self._tenths(self.memory))
@@ -119,14 +125,17 @@ def main() -> int:
     if options.rounds is not None:
         options.fits = options.sessions = 10 * options.rounds
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    rows = []
+    found = {}
     if options.fits:
-        rows.append(soak_fits(options.fits, options.steps).row("fits in one process"))
+        found["fits in one process"] = soak_fits(options.fits, options.steps)
     if options.sessions:
-        rows.append(soak_sessions(options.sessions, options.steps).row("sessions of the demo"))
+        found["sessions of the demo"] = soak_sessions(options.sessions, options.steps)
+    rows = [usage.row(name) for name, usage in found.items()]
     print(f"{machine()}, {options.steps} steps each.\n")
     head = ["what", "rounds", "memory", "ratio", "handles", "threads", "verdict"]
     print(table(head, rows))
+    for name, usage in found.items():
+        print(f"\nMemory by tenths, {name}: {usage.course()}")
     return any(row[-1] != "flat" for row in rows)
 
 
