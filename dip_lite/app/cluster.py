@@ -165,7 +165,9 @@ class _ClusterRun:
     def after_loss(self) -> Notice:
         """Trims the record to its last state, and says where the run goes on."""
         self.partial = self._last_frame() or self.partial
-        saved, at = self._trim(), f"A worker was lost at step {self.step}"
+        saved = self._trim()
+        self.step = max(self.step, saved)  # files come a little before the page's events
+        at = f"A worker was lost at step {self.step}"
         self.losses = 1 if saved > self.saved else self.losses + 1
         self.saved = saved
         if self.losses >= MAX_LOSSES:

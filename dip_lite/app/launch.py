@@ -123,6 +123,7 @@ def launch_settings(sessions: Sessions, example: Example) -> dict[str, Any]:
         "js": (ASSETS / "page.js").read_text("utf-8"),
         "head": '<meta name="description" content="Deep Image Prior: watch a network learn">',
         "max_file_size": limits.max_upload_bytes,
+        "state_session_capacity": limits.max_sessions,  # Gradio keeps the page's values of each
         "max_threads": limits.queue + 60,
         "app_kwargs": {**app, "docs_url": None, "redoc_url": None},
         "footer_links": [],

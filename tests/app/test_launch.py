@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
-from dip_lite.app.launch import main
+from dip_lite.app.example import Example
+from dip_lite.app.launch import launch_settings, main
+from dip_lite.app.limits import Limits
+from dip_lite.app.sessions import Sessions
 
 
 def options(*arguments: str) -> dict[str, Any]:
@@ -36,3 +42,11 @@ def test_the_page_is_built_without_pytorch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
+def test_gradio_keeps_as_many_sessions_as_the_demo(tmp_path: Path) -> None:
+    sessions = Sessions(Limits(max_sessions=3), tmp_path)
+    settings = launch_settings(sessions, Example())
+    sessions.close()
+    assert settings["state_session_capacity"] == 3
+    assert set(settings) <= {*inspect.signature(gr.Blocks.launch).parameters}
