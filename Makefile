@@ -43,8 +43,7 @@ test: $(VENV)/.ready-dev lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 	DIP_LITE_FAST=1 OMP_NUM_THREADS=1 $(NBVAL) $(PARALLEL)
 
-# With the oldest versions that are allowed, in a venv of its own; Python 3.10 to 3.12. Matplotlib 3.8
-# calls what pyparsing 3.3 deprecates, and a warning fails a test.
+# With the oldest versions that are allowed, in a venv of its own; Python 3.10 to 3.12.
 OLDEST ?= .venv-oldest
 test-oldest: $(OLDEST)/.ready
 	$(OLDEST)/bin/python -m pytest tests/images tests/nets tests/engine tests/tasks \
@@ -54,7 +53,7 @@ $(OLDEST)/.ready: requirements-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python tools/install_torch.py $(TORCH) requirements-oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet -c requirements-oldest.txt -r requirements.txt \
-	  "pytest>=8" "beautifulsoup4>=4.12" "PyWavelets>=1.5" "psutil>=5.9" packaging "pyparsing<3.3"
+	  "pytest>=8" "beautifulsoup4>=4.12" "PyWavelets>=1.5" "psutil>=5.9" packaging
 	@touch $@
 
 # What must hold before a release: the files build, their tests pass, links and versions are right.

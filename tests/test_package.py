@@ -138,9 +138,9 @@ def test_the_lower_bounds_are_the_oldest_versions_that_are_tested() -> None:
     bounds = _requirements("requirements.txt")
     oldest = _requirements("requirements-oldest.txt")
     asked = {name for name, found in bounds.items() if "win32" not in str(found.marker)}
-    assert asked == set(oldest)
-    for name, pinned in oldest.items():
-        (exact,), (least,) = pinned.specifier, bounds[name].specifier
+    assert asked == set(oldest) - {"pyparsing"}
+    for name in asked:
+        (exact,), (least,) = oldest[name].specifier, bounds[name].specifier
         assert (exact.operator, least.operator) == ("==", ">=")
         assert Version(exact.version) == Version(least.version), name
 
