@@ -26,15 +26,22 @@ pip = $(BIN)/python -m pip install --quiet -r $(1) || { echo "pip could not inst
 app: $(VENV)/.ready-app
 	$(BIN)/python app.py --open
 
-# The demo for a class: on a Dask cluster, here of two workers on this machine. Ctrl-C ends all.
-CLUSTER = tcp://127.0.0.1:8786
+# The demo for a class: on a Dask cluster, here of two workers on this machine. Ctrl-C or
+# SIGTERM ends all of it: nothing is in the foreground, whose end a shell would wait for first.
+CLUSTER_PORT ?= 8786
+CLUSTER = tcp://127.0.0.1:$(CLUSTER_PORT)
+DASK = DASK_LOGGING__DISTRIBUTED=error $(BIN)/dask
 class: $(VENV)/.ready-app $(VENV)/.ready-sweep
-	@export PYTHONPATH="$(CURDIR)" PYTHONWARNINGS=ignore:resource_tracker; \
-	export DASK_LOGGING__DISTRIBUTED=critical; started=; \
+	@$(BIN)/python -c "import socket; socket.create_server(('127.0.0.1', $(CLUSTER_PORT)))" 2> /dev/null \
+	  || { echo "Port $(CLUSTER_PORT) is taken, perhaps by another Dask scheduler: choose a free one, \
+	  as in make class CLUSTER_PORT=9786." | tr -s ' \t' ' '; exit 1; }
+	@export PYTHONPATH="$(CURDIR)"; started=; \
+	export PYTHONWARNINGS="$${PYTHONWARNINGS:+$$PYTHONWARNINGS,}ignore:resource_tracker"; \
 	trap 'trap "" INT TERM; kill $$started 2> /dev/null; wait' EXIT; trap exit INT TERM; \
-	$(BIN)/dask scheduler --host 127.0.0.1 --port 8786 & started=$$!; \
-	$(BIN)/dask worker $(CLUSTER) --nworkers 2 --nthreads 1 & started="$$started $$!"; \
-	$(BIN)/python app.py --scheduler $(CLUSTER) --queue 32 --per-address 32 --metrics --open
+	$(DASK) scheduler --host 127.0.0.1 --port $(CLUSTER_PORT) & started=$$!; \
+	$(DASK) worker $(CLUSTER) --nworkers 2 --nthreads 1 & started="$$started $$!"; \
+	$(BIN)/python app.py --scheduler $(CLUSTER) --queue 32 --per-address 32 --metrics --open & \
+	started="$$started $$!"; wait $$!
 
 restore: $(VENV)/.ready
 	$(BIN)/python -m dip_lite demo

@@ -25,7 +25,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from PIL import Image
 
 from benchmarks.app import Caller, a_browser, a_fit_going, picture, row
 from dip_lite import sample
-from dip_lite.app.cluster import MEMORY, MEMORY_PER_PIXEL
+from dip_lite.app.cluster import needed_memory
 from dip_lite.app.events import Files
 from dip_lite.app.limits import Limits
 from dip_lite.app.request import RunRequest
@@ -55,11 +55,9 @@ QUEUE = ("--queue", "32", "--per-address", "32", "--metrics")
 class Class:
     """A cluster and the demo on it."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.cluster = Cluster(folder)
-        self.workers = [self.cluster.worker() for _ in range(WORKERS)]
-        self.server = Server("--scheduler", self.cluster.address, *QUEUE, *options)
-        self.lock = threading.Lock()
+    def __init__(self, cluster: Cluster, server: Server) -> None:
+        self.cluster, self.server = cluster, server
+        self.workers = [cluster.worker() for _ in range(WORKERS)]
         self.await_workers()
 
     def health(self) -> dict[str, Any]:
@@ -71,7 +69,9 @@ class Class:
         return bool(self.cluster.streams())
 
     def await_workers(self) -> None:
+        deadline = time.monotonic() + 120
         while self.health()["workers"] < WORKERS:
+            assert time.monotonic() < deadline, "the workers did not join"
             time.sleep(0.2)
 
     def kill(self, which: int) -> None:
@@ -80,17 +80,15 @@ class Class:
         self.workers[which].wait()
         self.workers[which] = self.cluster.worker()
 
-    def close(self) -> None:
-        self.server.close()
-        self.cluster.close()
-
 
 @contextmanager
 def a_class(*options: str) -> Iterator[Class]:
-    with tempfile.TemporaryDirectory() as folder:
-        found = Class(Path(folder), *options)
-        yield found
-        found.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Cluster(Path(folder))) as cluster,
+        closing(Server("--scheduler", cluster.address, *QUEUE, *options)) as server,
+    ):
+        yield Class(cluster, server)
 
 
 # --- visitors
@@ -226,14 +224,12 @@ def measure_speed(asked: argparse.Namespace) -> None:
     """Eight visitors, embedded and on two workers, in turns."""
     size, steps = (256, 256), 150
     alone, cluster = [], []
-    with a_class() as found:
-        server = Server(*QUEUE)
+    with a_class() as found, closing(Server(*QUEUE)) as server:
         for one in (server, found.server):
             served_in(one, 2, size, 5)  # what is imported at the first run is not counted
         for _ in range(asked.rounds):
             alone.append(served_in(server, 8, size, steps))
             cluster.append(served_in(found.server, 8, size, steps))
-        server.close()
     shown = [", ".join(f"{seconds:.1f}" for seconds in times) for times in (alone, cluster)]
     ratio = statistics.median(alone) / statistics.median(cluster)
     what = f"8 visitors, tiny, {size[0]}², {steps} steps: embedded, 2 workers"
@@ -267,9 +263,11 @@ def measure_kills(asked: argparse.Namespace) -> None:
         kills = list[float]()
         thread = threading.Thread(target=kill)
         thread.start()
-        outcomes, seconds = crowd(found, 30, asked.steps)
-        over.set()
-        thread.join()
+        try:
+            outcomes, seconds = crowd(found, 30, asked.steps)
+        finally:
+            over.set()
+            thread.join()
         lost = found.health()["lost_total"]
     said = [notice for outcome in outcomes for notice in outcome.notices]
     resumed = sum("goes on" in notice for notice in said)
@@ -351,22 +349,22 @@ def measure_first_picture(asked: argparse.Namespace) -> None:
     row("first live picture after Run (light, 256²), idle cluster", shown, "2 s")
 
 
-NEEDS = (  # task, network, width, height
-    ("denoise", "tiny", 64, 64), ("denoise", "light", 128, 128), ("denoise", "light", 670, 447),
-    ("jpeg", "light", 670, 447), ("inpaint", "light", 670, 447),
-    ("super-resolve", "light", 670, 447),
+NEEDS = (  # network, task, width, height
+    ("tiny", "denoise", 64, 64), ("light", "denoise", 128, 128), ("light", "denoise", 670, 447),
+    ("light", "jpeg", 670, 447), ("light", "super-resolve", 670, 447), ("light", "flash", 670, 447),
 )  # fmt: skip
 
 
-def peak_of_a_fit(task: str, network: str, width: int, height: int) -> int:
-    """MB that this process has held at most, once it has made four steps on one thread."""
+def peak_of_a_fit(network: str, task: str, width: int, height: int) -> tuple[float, float]:
+    """MB that four steps on one thread take at most, imports included, and by the demo's rule."""
     x = F.interpolate(sample("coffee"), (height, width), mode="bilinear", antialias=True)
     request = RunRequest.parse(task=task, network=network, steps=4, noise=0.0, downscale=False)
+    inputs, limits = Inputs(Picture(x)), Limits()
     with tempfile.TemporaryDirectory() as folder:
-        inputs, nothing = Inputs(Picture(x)), Files({})
-        for _ in fit_on_worker(request, inputs, Limits(), nothing, 1, 0.0, Path(folder)):
+        for _ in fit_on_worker(request, inputs, limits, Files({}), 1, 0.0, Path(folder)):
             pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kibibytes * 1024 / 1e6, needed_memory(request, inputs, limits) / 1e6
 
 
 def measure_needs(asked: argparse.Namespace) -> None:
@@ -374,10 +372,9 @@ def measure_needs(asked: argparse.Namespace) -> None:
     spawn = multiprocessing.get_context("spawn")
     for case in NEEDS:
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            peak = pool.submit(peak_of_a_fit, *case).result()
-        task, network, width, height = case
-        allowed = (MEMORY + MEMORY_PER_PIXEL * width * height) / 1e6
-        row(f"memory of a fit: {task}, {network}, {width}×{height}", f"{peak} MB", f"{allowed:.0f}")
+            peak, allowed = pool.submit(peak_of_a_fit, *case).result()
+        network, task, width, height = case
+        row(f"{network}, {task}, {width}×{height}", f"{peak:.0f} MB", f"{allowed:.0f} MB")
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {

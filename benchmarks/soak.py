@@ -1,7 +1,7 @@
 """Whether memory, handles and threads stay flat: `python -m benchmarks.soak`.
 
     python -m benchmarks.soak --fits 200 --sessions 500     # about 25 minutes on two cores
-    python -m benchmarks.soak --rounds 2                    # a tenth of it and less: does it work?
+    python -m benchmarks.soak --rounds 2                    # 20 of each: does it work?
 
 Fits: tiny ones of every task, one after the other in this process. Sessions: callers of the demo's
 /restore, one after the other, each with an upload and a run; the demo is a process of its own.
@@ -17,8 +17,9 @@ import gc
 import os
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -49,25 +50,29 @@ class Usage:
 
     def course(self) -> str:
         """The memory, tenth by tenth."""
-        size = max(len(self.memory) // 10, 1)
-        tenths = (self.memory[i : i + size] for i in range(0, len(self.memory), size))
-        return ", ".join(f"{statistics.median(tenth):.0f}" for tenth in tenths) + " MB"
+        return ", ".join(f"{statistics.median(part):.0f}" for part in tenths(self.memory)) + " MB"
 
     def row(self, name: str) -> list[str]:
         """Name, rounds, memory, ratio, handles, threads, verdict."""
-        (early, late) = (statistics.median(tenth) for tenth in self._tenths(self.memory))
-        counts = [[max(tenth) for tenth in self._tenths(of)] for of in (self.handles, self.threads)]
+        early, late = map(statistics.median, second_and_last(self.memory))
+        counts = [[*map(max, second_and_last(of))] for of in (self.handles, self.threads)]
         flat = late <= MOST * early and all(end <= begin + SLACK for begin, end in counts)
         shown = [f"{begin} → {end}" for begin, end in counts]
         memory = f"{early:.0f} → {late:.0f} MB"
         verdict = "flat" if flat else "grows"
         return [name, str(len(self.memory)), memory, f"× {late / early:.3f}", *shown, verdict]
 
-    @staticmethod
-    def _tenths(values: list[float] | list[int]) -> tuple[list[float], list[float]]:
-        """The second tenth and the last."""
-        size = max(len(values) // 10, 1)
-        return [*values[size : 2 * size]] or [*values], [*values[-size:]]
+
+def tenths(values: Sequence[float]) -> list[Sequence[float]]:
+    """All values in ten parts, none of which is empty: fewer parts of fewer values."""
+    cuts = [len(values) * i // 10 for i in range(11)]
+    return [values[begin:end] for begin, end in pairwise(cuts) if begin < end]
+
+
+def second_and_last(values: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+    """The second tenth and the last."""
+    parts = tenths(values)
+    return parts[:2][-1], parts[-1]
 
 
 def tasks() -> Iterator[Callable[[int], Task]]:
@@ -120,7 +125,9 @@ def main() -> int:
     parser.add_argument("--fits", type=int, default=200)
     parser.add_argument("--sessions", type=int, default=500)
     parser.add_argument("--steps", type=int, default=20, help="of each fit")
-    parser.add_argument("--rounds", type=int, help="ten times as many fits and sessions")
+    parser.add_argument(
+        "--rounds", type=int, help="of ten fits and ten sessions each; replaces both"
+    )
     options = parser.parse_args()
     if options.rounds is not None:
         options.fits = options.sessions = 10 * options.rounds

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.app.helpers import wait_for
+
 ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "MAKEFLAGS": "", "MAKELEVEL": ""}
 
 pytestmark = pytest.mark.skipif(
     os.name == "nt" or not shutil.which("make"), reason="there is no make"
@@ -21,10 +26,9 @@ pytestmark = pytest.mark.skipif(
 
 def make(*words: str, cwd: Path = ROOT, **options: Any) -> tuple[int, str]:
     """Exit status and output, without make's own lines."""
-    environment = {**os.environ, "MAKEFLAGS": "", "MAKELEVEL": ""}
     done = subprocess.run(
         ["make", "--silent", *words],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, **options,
+        cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, **options,
     )  # fmt: skip
     lines = (done.stdout + done.stderr).splitlines()
     return done.returncode, "\n".join(line for line in lines if not line.startswith("make"))
@@ -78,3 +82,52 @@ def test_an_unknown_build_of_torch(tmp_path: Path) -> None:
     script(tmp_path / "venv/bin/python", f'exec "{python}" -S "$@"')  # -S: without its packages
     status, said = make("restore", f"VENV={tmp_path}/venv", "TORCH=tpu")
     assert status and said == "TORCH=tpu is not known: use TORCH=cpu, gpu, default or auto."
+
+
+def ready_venv(folder: Path, python: str) -> str:
+    """VENV=... of one in which all that `make class` needs is installed, it seems."""
+    (folder / "bin").mkdir(parents=True)
+    script(folder / "bin/python", python)
+    for name in (".ready", ".ready-app", ".ready-sweep"):
+        (folder / name).touch()
+    return f"VENV={folder}"
+
+
+def test_a_class_does_not_join_a_cluster_that_is_not_its_own(tmp_path: Path) -> None:
+    venv = ready_venv(tmp_path, f'exec "{sys.executable}" "$@"')
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, said = make("class", venv, f"CLUSTER_PORT={port}")
+    assert status and said == (
+        f"Port {port} is taken, perhaps by another Dask scheduler: choose a free one, as in make "
+        "class CLUSTER_PORT=9786."
+    )
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_class(tmp_path: Path, sign: signal.Signals) -> None:
+    """All that it starts; here each writes its process id down and sleeps."""
+    sleeps = f'echo > "{tmp_path}/pid-$$"; exec sleep 600'
+    venv = ready_venv(tmp_path, f'case "$1" in app.py) {sleeps};; esac')
+    script(tmp_path / "bin/dask", sleeps)
+    process = subprocess.Popen(
+        ["make", "--silent", "class", venv], cwd=ROOT, start_new_session=True,
+        env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # pytest may ignore it
+    )  # fmt: skip
+    wait_for(lambda: len([*tmp_path.glob("pid-*")]) == 3)
+    started = [int(path.name[4:]) for path in tmp_path.glob("pid-*")]
+    if sign == signal.SIGINT:  # a terminal sends it to all, and background processes ignore it
+        os.killpg(process.pid, sign)
+    else:
+        process.send_signal(sign)
+    assert process.wait(60) != 0
+    wait_for(lambda: not any(map(alive, started)))
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -32,7 +32,7 @@ MAX_LOSSES = 3  # workers lost in a row without a step that was saved
 NO_WORKER = "No worker has joined yet: your run waits until one has."
 ALL_BUSY = "A worker was lost: your run waits until another one is free."
 NO_CLUSTER = "The cluster cannot be reached: your run waits until it is back."
-MEMORY, MEMORY_PER_PIXEL = 800_000_000, 1_600  # bytes that a fit needs, see RESULTS.md
+MEMORY, MEMORY_PER_PIXEL = 800_000_000, 1_800  # bytes that a fit needs, see RESULTS.md
 
 
 class ClusterExecutor:
@@ -87,7 +87,7 @@ class ClusterExecutor:
             except WorkerLostError:
                 lost = True
             finally:
-                self.pool.release(address, lost)
+                self.pool.release(address, lost, run.ended)
             if not lost:
                 return
             yield run.after_loss()
@@ -107,13 +107,14 @@ class _ClusterRun:
         self.executor, self.request, self.inputs, self.limits = executor, request, inputs, limits
         self.folder, self.record = folder, folder / "record"
         self.step, self.saved, self.losses = 0, -1, 0  # shown last; saved last; since then
+        self.ended = True  # whether the last worker is done with it
         self.seconds, self.notice = 0.0, ""  # of its clock; about the last loss
         self.partial: Finished | None = None  # the last frame, should no worker be left
         self.note: str | None = None  # what the first worker said of the task
 
     def wait_for_worker(self) -> Generator[Event, None, str | None]:
         """A free worker's address; None if the run is over, with what there is of it."""
-        memory, shown = self._memory(), ""
+        memory, shown = needed_memory(self.request, self.inputs, self.limits), ""
         while True:
             limits = [*self.pool.workers.values()]
             if limits and all(0 < limit < memory for limit in limits):
@@ -160,7 +161,7 @@ class _ClusterRun:
                         self._check_note(item.note)
                     yield item
         finally:
-            stream.close(STOP, ABANDON)
+            self.ended = stream.close(STOP, ABANDON)
 
     def after_loss(self) -> Notice:
         """Trims the record to its last state, and says where the run goes on."""
@@ -208,9 +209,10 @@ class _ClusterRun:
             return Finished(frame_path(self.record, step, "avg").read_bytes(), "", numbers)
         return None
 
-    def _memory(self) -> int:
-        """Bytes that the run needs on a worker, about."""
-        height, width = self.inputs.picture.x.shape[2:]
-        larger = self.request.task == "super-resolve" and not self.request.downscale
-        pixels = height * width * (self.request.factor**2 if larger else 1)
-        return MEMORY + MEMORY_PER_PIXEL * min(pixels, self.limits.max_pixels)
+
+def needed_memory(request: RunRequest, inputs: Inputs, limits: Limits) -> int:
+    """Bytes that a run needs on a worker, about."""
+    height, width = inputs.picture.x.shape[2:]
+    enlarges = request.task == "super-resolve" and not request.downscale
+    pixels = height * width * (request.factor**2 if enlarges else 1)
+    return MEMORY + MEMORY_PER_PIXEL * min(pixels, limits.max_pixels)

@@ -2,8 +2,8 @@
 
     pool = WorkerPool("tcp://10.0.0.7:8786", warm_up, on_change)
     address = pool.acquire(timeout=0.5)                 # None: all are busy, or there are none
-    with pool.stream(address, function, arguments) as stream: ...
-    pool.release(address)
+    stream = pool.stream(address, function, arguments)
+    pool.release(address, ended=stream.close())
 
 A thread watches the scheduler. It connects again when it was lost, and admits workers that join:
 those with this version of the package and of Python, after they have called `warm_up`.
@@ -91,12 +91,18 @@ class WorkerPool:
                     return None
                 self._changed.wait(left)
 
-    def release(self, address: str, lost: bool = False) -> None:
-        """Gives a worker back; one that was lost has to be admitted again."""
+    def release(self, address: str, lost: bool = False, ended: bool = True) -> None:
+        """Gives a worker back; one that was lost or is still busy has to be admitted again.
+
+        Args:
+            address: of the worker.
+            lost: whether it was lost in the middle of a stream.
+            ended: whether its stream has ended. If not, what admits it waits there for its turn.
+        """
         with self._changed:
             self._busy.discard(address)
             self.lost += lost
-            if lost:
+            if lost or not ended:
                 self.workers.pop(address, None)
                 self.on_change(len(self.workers))
             self._changed.notify_all()

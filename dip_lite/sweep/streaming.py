@@ -112,20 +112,25 @@ class WorkerStream:
         self.done = reply["finished"] and not failed
         return items
 
-    def close(self, *signals: str) -> None:
+    def close(self, *signals: str) -> bool:
         """Ends the generator, at its next item unless a signal ends it sooner.
 
-        Waits for that, `PATIENCE` seconds at most.
+        Waits `PATIENCE` seconds for that, and at most `CONNECT_TIMEOUT` and `TIMEOUT` more for the
+        last reply. A worker that does not reply is not asked again.
+
+        Returns:
+            whether it has ended; False if the worker did not say so.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline, ended = time.monotonic() + PATIENCE, False
         with contextlib.suppress(Exception):
-            while self._ask(signals=signals, leave=True) is not None:
+            while not (ended := self._ask(signals=signals, leave=True) is None):
                 if time.monotonic() > deadline:
                     break
                 time.sleep(PAUSE)
         with contextlib.suppress(Exception):
             self._future.cancel()
         self._payload = b""
+        return ended
 
     def _ask(self, **message: Any) -> dict[str, Any] | None:
         reply: dict[str, Any] | None = self.client.sync(self._send, message)

@@ -19,7 +19,8 @@ from dip_lite.app.uploads import Picture
 LIMITS = Limits(max_pixels=64 * 64, max_seconds=20, queue=3)
 TEXTURE = sample("chelsea")[..., :64, :96]
 TINY: dict[str, Any] = {"network": "tiny", "steps": 12, "snapshots": 40}
-ENDLESS: dict[str, Any] = {"network": "tiny", "seconds": 20, "ignore_stop": True}
+# at most as long as the limits allow: a test that waits for its end must allow more than it waits
+ENDLESS: dict[str, Any] = {"network": "tiny", "seconds": 120, "ignore_stop": True}
 
 
 def picture(path: Path, size: tuple[int, int] = (48, 40), seed: int = 0, **options: Any) -> Path:
@@ -57,9 +58,9 @@ def add_sample(sessions: Sessions, key: str, name: str = "coffee") -> Picture:
         return pictures.add_sample(name)
 
 
-def wait_for(test: Callable[[], bool], seconds: float = 10) -> None:
+def wait_for(test: Callable[[], bool], seconds: float = 30) -> None:
     """Waits until it holds, and fails if it does not in time."""
     deadline = time.monotonic() + seconds
-    while not test() and time.monotonic() < deadline:
+    while not test():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert test()

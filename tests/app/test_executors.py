@@ -50,8 +50,9 @@ class Stream:
             raise WorkerLostError("tcp://a")
         return [] if item is None else [item]
 
-    def close(self, *signals: str) -> None:
+    def close(self, *signals: str) -> bool:
         self.items.close()  # type: ignore[attr-defined]
+        return True
 
 
 class Pool:
@@ -60,12 +61,13 @@ class Pool:
     def __init__(self, folder: Path, *breaks: Break) -> None:
         self.folder, self.breaks, self.streams = folder, [*breaks], 0
         self.connected, self.workers, self.lost = True, {"tcp://a": 0}, 0
+        self.ended: bool | None = None  # the last stream, as far as is known
 
     def acquire(self, timeout: float, memory: int = 0) -> str | None:
         return next(iter(self.workers), None)
 
-    def release(self, address: str, lost: bool = False) -> None:
-        self.lost += lost
+    def release(self, address: str, lost: bool = False, ended: bool = True) -> None:
+        self.lost, self.ended = self.lost + lost, ended
 
     def stream(self, address: str, function: Any, arguments: tuple[Any, ...]) -> Stream:
         self.streams += 1
@@ -121,6 +123,18 @@ def test_a_run_goes_on_from_its_last_state(tmp_path: Path, monkeypatch: pytest.M
     assert timeless[0] == timeless[1] and len(timeless[0]) == 13
     sent = [*(tmp_path / "b/2/record/frames").glob("*")]
     assert {path.name for path in sent} == {f"{step:06d}_avg.png" for step in range(saved + 1, 13)}
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_the_pool_hears_whether_a_run_that_is_left_has_ended(
+    ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = Pool(tmp_path, never)
+    monkeypatch.setattr(Stream, "close", lambda *_: ended)
+    events = run(pool, tmp_path / "run", monkeypatch)
+    assert isinstance(next(events), Started)
+    events.close()  # type: ignore[attr-defined]
+    assert pool.ended is ended and pool.lost == 0
 
 
 def test_three_losses_without_a_state_end_it(
