@@ -37,11 +37,10 @@ class: $(VENV)/.ready-app $(VENV)/.ready-sweep
 	  as in make class CLUSTER_PORT=9786." | tr -s ' \t' ' '; exit 1; }
 	@export PYTHONPATH="$(CURDIR)"; started=; \
 	export PYTHONWARNINGS="$${PYTHONWARNINGS:+$$PYTHONWARNINGS,}ignore:resource_tracker"; \
-	trap 'trap "" INT TERM; kill $$started 2> /dev/null; wait' EXIT; trap exit INT TERM; \
+	trap 'trap "" INT TERM; kill $$started $$! 2> /dev/null; wait' EXIT; trap exit INT TERM; \
 	$(DASK) scheduler --host 127.0.0.1 --port $(CLUSTER_PORT) & started=$$!; \
 	$(DASK) worker $(CLUSTER) --nworkers 2 --nthreads 1 & started="$$started $$!"; \
-	$(BIN)/python app.py --scheduler $(CLUSTER) --queue 32 --per-address 32 --metrics --open & \
-	started="$$started $$!"; wait $$!
+	$(BIN)/python app.py --scheduler $(CLUSTER) --queue 32 --per-address 32 --metrics --open & wait $$!
 
 restore: $(VENV)/.ready
 	$(BIN)/python -m dip_lite demo

@@ -95,7 +95,7 @@ def test_runs_wait_until_a_worker_joins(school: Class) -> None:
     school.cluster.worker()
     assert last(run)["stop_reason"] == "steps: 12 made"
     school.cluster.worker("--memory-limit", "1.6GB")  # Dask allows no more than the machine has
-    wait_for(lambda: school.sessions.queue.slots == 2, 60)
+    wait_for(lambda: school.sessions.queue.slots == 2, 120)
     assert 1_200_000_000 in school.executor.pool.workers.values()  # Dask pauses it at 1.28
     assert health(school.sessions) | {"memory_bytes": 0} == {
         "status": "ok", "waiting": 0, "running": 0, "workers": 2, "sessions": 1,
@@ -135,7 +135,7 @@ def test_a_run_whose_worker_is_killed_goes_on_as_if_it_were_not(school: Class) -
         record = session.run.folder / "record" if session and session.run else None
         return alone and record is not None and (record / "state.pt").exists()
 
-    wait_for(saved, 60)
+    wait_for(saved, 120)
     run = school.sessions._sessions["killed"].run
     assert run is not None
     (address,) = school.tasks()
@@ -192,7 +192,7 @@ def test_another_version_is_refused_by_name(school: Class, monkeypatch: pytest.M
     said: list[str] = []
     monkeypatch.setattr(school.executor.pool, "report", said.append)
     other = school.cluster.worker("--preload", "import dip_lite; dip_lite.__version__ = '9.9'")
-    wait_for(lambda: bool(said), 60)
+    wait_for(lambda: bool(said), 120)
     other.kill()
     assert "The worker at tcp://127.0.0.1:" in said[0] and "dip_lite 9.9" in said[0]
     assert difference("3.99", False).startswith("it has Python 3.99, the demo has ")
