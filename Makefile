@@ -33,7 +33,7 @@ CLUSTER = tcp://127.0.0.1:$(CLUSTER_PORT)
 DASK = DASK_LOGGING__DISTRIBUTED=error $(BIN)/dask
 class: $(VENV)/.ready-app $(VENV)/.ready-sweep
 	@$(BIN)/python -c "import socket; socket.create_server(('127.0.0.1', $(CLUSTER_PORT)))" 2> /dev/null \
-	  || { echo "Port $(CLUSTER_PORT) is taken, perhaps by another Dask scheduler: choose a free one, \
+	  || { echo "Port $(CLUSTER_PORT) cannot be opened, perhaps since another Dask scheduler has it: choose a free one, \
 	  as in make class CLUSTER_PORT=9786." | tr -s ' \t' ' '; exit 1; }
 	@export PYTHONPATH="$(CURDIR)"; started=; \
 	export PYTHONWARNINGS="$${PYTHONWARNINGS:+$$PYTHONWARNINGS,}ignore:resource_tracker"; \

@@ -99,8 +99,8 @@ def test_a_class_does_not_join_a_cluster_that_is_not_its_own(tmp_path: Path) -> 
         port = taken.getsockname()[1]
         status, said = make("class", venv, f"CLUSTER_PORT={port}")
     assert status and said == (
-        f"Port {port} is taken, perhaps by another Dask scheduler: choose a free one, as in make "
-        "class CLUSTER_PORT=9786."
+        f"Port {port} cannot be opened, perhaps since another Dask scheduler has it: choose a free "
+        "one, as in make class CLUSTER_PORT=9786."
     )
 
 
