@@ -163,14 +163,14 @@ def measure(name: str, seconds: float, seed: int, folder: Path) -> list[str]:
 
     for snap in dip.fit(run, seconds=seconds, steps=10**9, stop=False, schedule=wanted):
         if run.rule.done and stopped is None:
-            stopped = run.snapshot()
+            stopped = run.snapshot("the rule")
         if case.x_true is not None:
             score = case.score(snap.x_avg)
             best = max(best, (score, snap.step))
             at |= {mark: score for mark in MARKS if snap.seconds >= mark and mark not in at}
         elif stopped is not None:
             break
-    last = stopped or run.snapshot()
+    last = stopped or run.snapshot("the budget")
     rivals = case.rivals()
     pictures = {"input": case.task.x0, **rivals, "result": last.best, "true": case.x_true}
     shown = {title: x.clamp(0, 1) for title, x in pictures.items() if x is not None}
