@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..images.io import save
+from ..images.io import load, save
 from ..images.metrics import psnr
 from ..images.noise import add_noise
 from ..images.samples import sample
@@ -55,7 +55,7 @@ def run_demo(name: str, seconds: float, folder: Path, preset: str) -> Result:
 
 def _draw(folder: Path, record: Record, x0: Tensor, x_true: Tensor, title: str, stop: int) -> None:
     """Writes the sheets, the curve and the animations of the run."""
-    best = record.frame(-1, which="best")
+    best = load(folder / "clean.png")
     titles = [f"noisy, {psnr(x0, x_true):.1f} dB", f"restored, {psnr(best, x_true):.1f} dB", title]
     save_figure(side_by_side([x0, best, x_true], titles), folder / "side_by_side.png")
     save_figure(plot_run(record.curve, stop=stop), folder / "curve.png")

@@ -17,6 +17,7 @@ from PIL import Image
 
 import dip_lite as dip
 from dip_lite.__main__ import main
+from dip_lite.cli import demo
 from dip_lite.tasks import TASKS
 
 CLI = [sys.executable, "-m", "dip_lite"]
@@ -253,6 +254,19 @@ def test_export_and_demo(pictures, monkeypatch, capsys):
     assert len(page) <= 400_000 and page.count("data:image/webp") == 2 and "//cdn" not in page
     assert capsys.readouterr().out.endswith("Wrote a.html.\n")
     assert run("demo", "--seconds", 0.2, "--preset", "tiny", "--output", "shown") == 0  # again
+
+
+def test_the_demo_shows_the_result_and_not_the_network_alone(pictures, monkeypatch, capsys):
+    monkeypatch.chdir(pictures)
+    shown = []
+    monkeypatch.setattr(demo, "side_by_side", lambda xs, titles: shown.append((xs, titles)))
+    monkeypatch.setattr(demo, "save_figure", lambda *_: None)
+    assert run("demo", "--seconds", 0.5, "--output", "fused") == 0
+    assert "fused with a classical picture" in capsys.readouterr().out
+    (((_, restored, _), titles),) = shown
+    assert torch.equal(restored, dip.load("fused/clean.png"))
+    level = dip.psnr(restored, dip.load("fused/original.png"))
+    assert titles[1] == f"restored, {level:.1f} dB"
 
 
 def _environment() -> dict[str, str]:
