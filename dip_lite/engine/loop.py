@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from . import device as hardware
@@ -96,16 +97,21 @@ class Run:
         self.task = task.to(self.device)
         self.rng = torch.Generator(self.device).manual_seed(seed)
         self.net = _seeded(task.net, seed).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = self._optimiser()
-        self.guard = Guard(self.net, self.optimiser, detect_jumps=task.num_tiles == 1)
+        self.coarse_steps = task.settings.coarse_steps if task.coarse is not None else 0
+        self._begin_anew()
         self.rule = task.settings.stopping_rule()
         self.step, self.seconds, self.loss, self.rollback = 0, 0.0, math.nan, ""
         with torch.no_grad():
             x, energy, _ = self._output(self.rng.get_state())
-            self.loss = self._evaluate(energy, x).item()
+            self.loss, x = self._evaluate(energy, x).item(), self._enlarge(x)
         if self.task.num_tiles > 1 and self.task.guess is not None:
             x = self.task.guess.clone()  # shown where no tile has been fitted yet
         self.x, self.x_avg, self.best_avg, self.best_avg_step = x, x.clone(), x, 0
+
+    def _begin_anew(self) -> None:
+        """A fresh optimiser, and a guard that knows nothing yet; the weights stay."""
+        self.optimiser = self._optimiser()
+        self.guard = Guard(self.net, self.optimiser, detect_jumps=self.task.num_tiles == 1)
 
     def advance(self) -> None:
         """Makes one step; a step that goes wrong is rolled back, and counts."""
@@ -114,12 +120,14 @@ class Run:
         loss = self._evaluate(energy, x)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        whole, seen = self.task.num_tiles == 1, x.detach()
+        whole, seen = self.task.num_tiles == 1 and self.step >= self.coarse_steps, x.detach()
         distance = self.task.distance(seen) if whole else seen.new_zeros(())
         deviation = self.rule.deviation(seen) if whole else seen.new_zeros(())
         values = _to_host(loss, distance, deviation, self._gradient_norm())
         self._finish_step(seen, window, *values)
         self.step += 1
+        if self.step == self.coarse_steps:
+            self._begin_anew()
         self.seconds += time.perf_counter() - start
 
     def _finish_step(
@@ -140,11 +148,14 @@ class Run:
 
     def _average(self, x: Tensor, window: Window, deviation: float) -> None:
         """Adds an output to the moving average, and shows it to the stopping rule."""
-        decay = min(self.task.settings.ema_decay, self.step / (self.step + EMA_WARMUP))
+        age = self.step - self.coarse_steps
+        if age < 0:
+            self.x = self.x_avg = self._enlarge(x)
+            return
+        decay = min(self.task.settings.ema_decay, age / (age + EMA_WARMUP))
         if self.task.num_tiles > 1:
-            (rows, columns), inner = inner_window(
-                window, self.task.size, self.task.settings.tile_margin
-            )
+            margin = self.task.settings.tile_margin
+            (rows, columns), inner = inner_window(window, self.task.size, margin)
             x = x[..., inner[0], inner[1]]
             self.x[..., rows, columns] = x
             # a pixel is in one of so many tiles
@@ -158,6 +169,8 @@ class Run:
     def _output(self, rewind: Tensor | None = None) -> tuple[Tensor, Energy, Window]:
         """f_θ of this step's input, (1, C, h, w), this step's energy, and where x belongs."""
         tile, window = self.task.tile(self.step)
+        if self.step < self.coarse_steps and self.task.coarse is not None:
+            tile = self.task.coarse
         z, energy = tile.sample_step(self.rng)
         if rewind is not None:
             self.rng.set_state(rewind)
@@ -168,6 +181,11 @@ class Run:
         if self.task.num_tiles > 1 and self.task.guess is not None:
             x = match_low_frequencies(x, self.task.guess[..., window[0], window[1]])
         return x, energy, window
+
+    def _enlarge(self, x: Tensor) -> Tensor:
+        """An output as large as the picture."""
+        whole = x.shape[2:] == self.task.size or self.task.num_tiles > 1
+        return x if whole else F.interpolate(x, self.task.size, mode="bilinear")
 
     def _evaluate(self, energy: Energy, x: Tensor) -> Tensor:
         """E(x), or one sentence about an energy that cannot be minimised."""

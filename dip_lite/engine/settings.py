@@ -26,6 +26,7 @@ class Settings:
     lr_adam: float = 0.01  # of Adam beside Muon
     ema_decay: float = 0.99  # of the moving average x_avg, per step (authors' code)
     steps: int = 3000  # budget if `fit` is given none (authors' code, denoising)
+    coarse_steps: int = 0  # made first, at a lower resolution, where a task has one, `Task.coarse`
     target_loss: float = 0.0  # the run ends when the energy is first this low; 0: never
     warmup: int = 60  # steps that early stopping ignores at the start
     patience: int = 80  # steps without a new minimum of the variance before the run stops
@@ -46,6 +47,8 @@ class Settings:
             raise ValueError(f"target_loss must be ≥ 0, got {self.target_loss}")
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if self.coarse_steps < 0:
+            raise ValueError(f"coarse_steps must be ≥ 0, got {self.coarse_steps}")
         if self.tile_side < 1 or self.tile_margin < 0:
             raise ValueError(
                 f"tile_side must be ≥ 1 and tile_margin ≥ 0, got {self.tile_side} and "

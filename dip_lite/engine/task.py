@@ -36,6 +36,8 @@ class Task:
             (1, C_z, 1, 1) tensor (paper, supplementary).
         x0: the degraded picture, if there is one to compare outputs with.
         name, preset: for records and reports.
+        coarse: the task of the same picture at a lower resolution, with the same `net`; the first
+            `Settings.coarse_steps` are of it, and then optimiser and averages begin anew.
         guess: what a classical method makes of x0, (1, C, H, W) of `size`, for comparison and for
             the low frequencies of a picture fitted in tiles. By default x0, where it fits.
     """
@@ -49,6 +51,7 @@ class Task:
     x0: Tensor | None = None
     name: str = "own"
     preset: str = "own"
+    coarse: Task | None = None
     guess: Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -88,7 +91,7 @@ class Task:
         """A shallow copy whose tensors live on `device`."""
         moved = copy.copy(self)
         for name, value in vars(self).items():
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor | Task):
                 setattr(moved, name, value.to(device))
         return moved
 

@@ -20,14 +20,16 @@ from ..images.noise import estimate_photons, estimate_sigma, find_impulses
 from .energies import absolute_error, poisson_likelihood, squared_error
 from .fusion import blend
 from .inpainting import inpaint
-from .inputs import beside, check_picture, guide_channels, guide_features, prepare
+from .inputs import Prepared, beside, check_picture, guide_channels, guide_features, prepare
 from .presets import Preset, choose, variants
 
 NOISES = ("gaussian", "poisson", "salt-pepper")
 ENERGIES = ("recorrupted", "mse")
 GUIDES = {"classical": denoise_classically, "nlm": nlm}  # by name, beside "none"
 PRESETS = variants(
-    fast={"energy": "recorrupted"}, tiny={"energy": "recorrupted"}, paper={"energy": "mse"}
+    fast={"energy": "recorrupted", "coarse_steps": 20},
+    tiny={"energy": "recorrupted"},
+    paper={"energy": "mse"},
 )
 DEFAULT_GUIDES = {"fast": "classical"}  # by preset; the others have none
 Denoiser = Callable[[Tensor, float], Tensor]  # (noisy picture, sigma) → clean picture
@@ -35,6 +37,7 @@ DATA_TERMS = {
     "gaussian": squared_error, "poisson": poisson_likelihood, "salt-pepper": absolute_error
 }  # fmt: skip
 SHARE, DISAGREEMENT = 0.5, 0.08  # of the network, see `blend`; the second in units of σ²
+MIN_COARSE_SIDE = 256  # pixels; below, a step at half the resolution takes about as long
 MIN_SIGMA = 1 / 255  # below a grey level there is nothing to recorrupt with
 
 
@@ -129,6 +132,10 @@ def denoise(
             energy.
         seed: of the random z.
 
+    With `fast` the first steps of a picture of 256 pixels a side or more see it at half its
+    resolution (`Settings.coarse_steps`): the network is further after the same time (RESULTS.md,
+    "Coarse to fine").
+
     A picture of more than 1.5 megapixels is fitted with "recorrupted" in tiles of 512², one a step,
     by one network: the memory is that of a small picture, and early stopping is off.
 
@@ -152,19 +159,25 @@ def denoise(
     prepared = prepare(x0, _with_authors_noise(chosen, sigma), seed)
     if energy == "mse":
         return prepared.task(DATA_TERMS[noise](x0), "denoise")
-    channels = guide_channels(chosen.architecture.stride, x0.shape[1])
+    task = _recorrupted(prepared, sigma, noise)
+    task.classical = _classical_picture(guide, x0, task.sigma)
+    task.guess = x0 if task.classical is None else task.classical
+    if task.num_tiles == 1 and min(x0.shape[2:]) >= MIN_COARSE_SIDE:
+        half = F.avg_pool2d(x0, 2, ceil_mode=True)  # four values each, so half the deviation
+        task.coarse = _recorrupted(prepare(half, chosen, seed), sigma / 2, noise)
+    return task
+
+
+def _recorrupted(prepared: Prepared, sigma: float, noise: str) -> Recorrupted:
+    channels = guide_channels(prepared.preset.architecture.stride, prepared.x0.shape[1])
     level = local_brightness(prepared.padded).sqrt() if noise == "poisson" else None
-    sigma = max(sigma, MIN_SIGMA)
-    classical = _classical_picture(guide, x0, sigma)
     return prepared.task(
-        squared_error(x0),
+        squared_error(prepared.x0),
         "denoise",
         Recorrupted,
         channels,
-        sigma=sigma,
+        sigma=max(sigma, MIN_SIGMA),
         level=level,
-        classical=classical,
-        guess=x0 if classical is None else classical,
     )
 
 

@@ -422,6 +422,7 @@ def test_a_schedule_of_every_no_steps_is_refused(steps: int) -> None:
         {"ema_decay": 1.0},
         {"target_loss": -0.1},
         {"steps": 0},
+        {"coarse_steps": -1},
         {"warmup": -1},
         {"patience": 0},
     ],
