@@ -17,9 +17,8 @@ import click
 from ..images.resample import KERNELS
 from ..tasks.denoising import ENERGIES, NOISES
 from ..tasks.inpainting import ENERGIES as INPAINTING_ENERGIES
-from ..tasks.inpainting import GUIDES as INPAINTING_GUIDES
 from ..tasks.inpainting import KINDS
-from ..tasks.presets import PRESET_NAMES
+from ..tasks.presets import GUIDES, PRESET_NAMES
 from ..tasks.super_resolution import FACTORS
 
 
@@ -101,7 +100,7 @@ COLOR = "Pixels of exactly this color are missing, such as '#ff00ff'."
 KIND = "What is missing: scattered pixels, thin strokes or a hole. [default: found from the mask]"
 REFIT = "Let the network repaint known pixels instead of keeping them."
 INPAINT = "held-out: trained on hidden known pixels. mse: the paper's. [default: by the kind]"
-FILLED = "Whether the result is fused with a classical method's. [default: classical where it can]"
+FUSED = "Whether the result is fused with a classical method's. [default: classical where it can]"
 KERNEL = "How the picture was downscaled; box averages blocks of pixels."
 FLASH = "The same scene with flash, or a folder with one per picture."
 
@@ -127,7 +126,7 @@ COMMANDS = {
             _choice("--kind", KINDS, KIND),
             Option("--refit-known", is_flag=True, help=REFIT),
             _choice("--energy", INPAINTING_ENERGIES, INPAINT),
-            _choice("--guide", INPAINTING_GUIDES, FILLED),
+            _choice("--guide", GUIDES, FUSED),
         ),
         seconds=120.0,
     ),
@@ -135,6 +134,7 @@ COMMANDS = {
         (
             _choice("--factor", FACTORS, "Upscaling factor.", 4),
             _choice("--kernel", KERNELS, KERNEL, "lanczos"),
+            _choice("--guide", GUIDES, FUSED),
         )
     ),
     "flash": Command((_path("--flash", required=True, is_input=True, help=FLASH),)),

@@ -19,11 +19,15 @@ the Wiener step with a pilot is the second stage of Dabov et al., BM3D (IEEE TIP
 import functools
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+PATCH, DISTANCE = 5, 6  # pixels: a patch's side, and how far `nlm` looks for others
+REACH = DISTANCE + PATCH // 2 + 1
 THRESHOLD = 2.7  # of `dct_hard`, in units of σ
 STRIP = 256  # rows that are transformed at a time, to bound the memory
 BLOCKS = ((8, 2), (16, 4))  # (side, stride) of the blocks of `wiener`, in pixels
@@ -46,12 +50,23 @@ def nlm(x0: Tensor, sigma: float) -> Tensor:
     from skimage.restoration import denoise_nl_means
 
     noisy = x0[0].permute(1, 2, 0).double().cpu().numpy()
-    clean = denoise_nl_means(
-        noisy, patch_size=5, patch_distance=6, h=0.6 * sigma, sigma=sigma, fast_mode=True,
-        channel_axis=-1,
-    )  # fmt: skip
-    clean = clean.reshape(noisy.shape)  # grey comes back without its channel axis
-    return torch.from_numpy(clean).to(x0).permute(2, 0, 1)[None].clamp(0, 1)
+
+    def clean(top: int, bottom: int) -> np.ndarray:
+        """These rows, from a strip that reaches as far as the search does."""
+        start = max(0, top - REACH)
+        strip = noisy[start : bottom + REACH]
+        found = denoise_nl_means(
+            strip, patch_size=PATCH, patch_distance=DISTANCE, h=0.6 * sigma, sigma=sigma,
+            fast_mode=True, channel_axis=-1,
+        )  # fmt: skip
+        found = found.reshape(strip.shape)  # grey comes back without its channel axis
+        return found[top - start : bottom - start]
+
+    height, number = len(noisy), max(1, min(torch.get_num_threads(), len(noisy) // 32))
+    cuts = sorted({height * i // number for i in range(number + 1)})
+    with ThreadPoolExecutor(number) as pool:  # scikit-image's own loop has one thread
+        strips = [*pool.map(clean, cuts[:-1], cuts[1:])]
+    return torch.from_numpy(np.concatenate(strips)).to(x0).permute(2, 0, 1)[None].clamp(0, 1)
 
 
 def dct_hard(x0: Tensor, sigma: float, side: int = 8, stride: int = 2) -> Tensor:

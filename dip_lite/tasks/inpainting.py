@@ -17,12 +17,10 @@ from ..images.masks import check_mask, fill, kind_of
 from ..nets.hourglass import Hourglass
 from .energies import masked_error
 from .inputs import beside, check_picture, gap_guide, gap_guide_channels, prepare
-from .presets import choose, variants
+from .presets import choose, is_guided, variants
 
 KINDS = ("scattered", "thin", "hole")
 ENERGIES = ("held-out", "mse")
-GUIDES = ("classical", "none")
-DEFAULT_GUIDES = {"fast": "classical"}  # by preset; the others have none
 WITHHELD = 0.02  # fraction of the known pixels that tell how much each picture weighs; of few more:
 MIN_WITHHELD, MAX_WITHHELD = 400, 0.1  # pixels; fraction
 BLOCK = 16  # pixels, the side of the blocks in which strokes are withheld
@@ -234,7 +232,9 @@ def inpaint(
     if energy not in ENERGIES:
         raise ValueError(f"energy must be one of {', '.join(ENERGIES)}, got {energy!r}")
     whole = not chosen.tiled or x0.shape[2] * x0.shape[3] <= chosen.settings.tile_above
-    guided = _is_guided(guide, preset, energy == "held-out" and keep_known and whole)
+    can_guide = energy == "held-out" and keep_known and whole
+    needs = "the energy held-out, known pixels kept and at most 1.5 megapixels"
+    guided = is_guided(guide, preset, can_guide, needs)
     withheld = withhold(mask, kind, seed) if guided else torch.zeros_like(mask)
     shown = mask - withheld
     prepared = prepare(x0, chosen, seed, picture=torch.cat([x0, shown], dim=1))
@@ -256,24 +256,6 @@ def inpaint(
     fields |= {"mask": padded_mask, "mask_copies": copies}
     fields |= {"classical": classical, "withheld": withheld}
     return prepared.task(data, "inpaint", HeldOut, channels, **fields)
-
-
-def _is_guided(guide: str | None, preset: str, can_guide: bool) -> bool:
-    """Whether the result is fused with a classical picture.
-
-    Raises:
-        ValueError: an unknown guide, or one where none can be used.
-    """
-    if guide is None:
-        guide = DEFAULT_GUIDES.get(preset, "none") if can_guide else "none"
-    if guide not in GUIDES:
-        raise ValueError(f"guide must be one of {', '.join(GUIDES)}, got {guide!r}")
-    if guide == "classical" and not can_guide:
-        raise ValueError(
-            "a guide needs the energy held-out, known pixels kept and at most 1.5 megapixels: "
-            "leave it out or say none"
-        )
-    return guide == "classical"
 
 
 def known_pixels(x0: Tensor, mask: Tensor) -> Tensor:

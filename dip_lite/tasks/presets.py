@@ -22,6 +22,7 @@ from ..engine.settings import Settings
 from ..nets.hourglass import Architecture, Hourglass
 
 PRESET_NAMES = ("fast", "paper", "tiny")
+GUIDES = ("classical", "none")  # what a result may be fused with, by name
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,24 @@ def choose(presets: Presets, name: str) -> Preset:
     if name not in presets:
         raise ValueError(f"preset must be one of {', '.join(presets)}, got {name!r}")
     return presets[name]
+
+
+def is_guided(guide: str | None, preset: str, can_guide: bool, needs: str) -> bool:
+    """Whether a result is fused with that of a classical method; by default, with `fast`.
+
+    Args:
+        guide: one of `GUIDES`, or None for the default.
+        preset: its name.
+        can_guide: whether this picture and these settings allow it.
+        needs: what they must be for that, for the sentence.
+
+    Raises:
+        ValueError: an unknown guide, or one where none can be used.
+    """
+    if guide is None:
+        return can_guide and preset == "fast"
+    if guide not in GUIDES:
+        raise ValueError(f"guide must be one of {', '.join(GUIDES)}, got {guide!r}")
+    if guide == "classical" and not can_guide:
+        raise ValueError(f"a guide needs {needs}: leave it out or say none")
+    return guide == "classical"

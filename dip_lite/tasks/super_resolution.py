@@ -5,20 +5,27 @@ for snap in fit(super_resolve(x0, factor=4), seconds=60): ...
 
 from dataclasses import dataclass, replace
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from ..engine.task import Energy, Task, Window
+from ..images.classical_enlargement import (
+    back_project,
+    enlarge_classically,
+    refine_enlargement,
+)
 from ..images.resample import upsample
 from ..nets.hourglass import Hourglass
 from .energies import downsampled_error, downsampler
 from .inputs import Guided, check_picture, prepare
-from .presets import choose, variants
+from .presets import choose, is_guided, variants
 
 FACTORS = (2, 3, 4, 8)
 MAX_SIDE = 4096  # pixels of the result
 SMOOTH = 5e-4  # weight of the total variation in `fast`, for what d does not see
 BACK_PROJECTIONS = 4
+SHARE = 0.4  # of the network in what it is fused to
+GUIDE_NEEDS = "the preset fast or tiny and a result of at most 1.5 megapixels"
 
 PRESETS = variants(
     fast={
@@ -35,22 +42,25 @@ class Enlarged(Guided):
     """Super-resolution whose result, downsampled, is nearly x0.
 
     The network comes close to that; `postprocess` comes closer by four rounds of back-projection,
-    x ← x + u(x0 − d(x)), u a bicubic enlarging.
-
-    Source: Irani and Peleg, "Improving resolution by image registration" (CVGIP 1991).
+    see `back_project`.
     """
 
     factor: int
     kernel: str
+    classical: Tensor | None = None  # what a classical method makes of x0, for `fuse`
 
     def postprocess(self, x: Tensor) -> Tensor:
         if self.x0 is None:
             return x
         down = downsampler(self.size, self.factor, self.kernel)
-        for _ in range(BACK_PROJECTIONS):
-            error = self.x0.to(x.device) - down(x)
-            x = x + F.interpolate(error, scale_factor=self.factor, mode="bicubic")
-        return x
+        return back_project(x, self.x0.to(x.device), down, BACK_PROJECTIONS)
+
+    def fuse(self, x: Tensor) -> Tensor:
+        """A mean with the classical picture, and from there the last turns of its method."""
+        if self.classical is None or self.x0 is None:
+            return x
+        both = torch.lerp(self.classical, x.clamp(0, 1), SHARE)
+        return refine_enlargement(both, self.x0, self.factor, self.kernel)
 
 
 def super_resolve(
@@ -59,6 +69,7 @@ def super_resolve(
     *,
     kernel: str = "lanczos",
     preset: str = "fast",
+    guide: str | None = None,
     seed: int = 0,
 ) -> Task:
     """Enlarges a picture `factor` times along each side (paper, section 3.2, Figs. 1 and 5).
@@ -71,22 +82,29 @@ def super_resolve(
             means of the bicubic enlargement over about 1 and 2×2 pixels of x0 beside the random z,
             see `Enlarged`; "paper" is the authors' network and settings, z alone; "tiny" is for
             tests.
+        guide: "classical" fuses the result with what `images.classical_enlargement` makes of x0;
+            "none" does not. The default is "classical" with `fast`, in results of up to 1.5
+            megapixels, which are not fitted in tiles; elsewhere "none". `Snapshot.network` is the
+            picture before the fusion.
         seed: of the random z.
 
     Raises:
-        ValueError: an unknown factor, kernel or preset, a picture of another shape, or one whose
-            enlargement is over 4096 pixels a side.
+        ValueError: an unknown factor, kernel, preset or guide, a guide where there is none, a
+            picture of another shape, or one whose enlargement is over 4096 pixels a side.
     """
     x0, chosen = check_picture(x0), choose(PRESETS, preset)
     size = _result_size(x0, factor)
     if preset == "paper" and factor == 8:
         settings = replace(chosen.settings, steps=4000)
         chosen = replace(chosen, settings=settings, reg_noise_std=0.05)
-    guess = upsample(x0, factor)
-    prepared = prepare(x0, chosen, seed, picture=guess, align=factor)
+    bicubic = upsample(x0, factor)
+    whole = size[0] * size[1] <= chosen.settings.tile_above
+    guided = is_guided(guide, preset, chosen.guided and whole, GUIDE_NEEDS)
+    classical = enlarge_classically(x0, factor, kernel) if guided else None
+    prepared = prepare(x0, chosen, seed, picture=bicubic, align=factor)
     if not chosen.guided:
         energy = downsampled_error(x0, size, factor, kernel)
-        return prepared.task(energy, "super-resolve", guess=guess)
+        return prepared.task(energy, "super-resolve", guess=bicubic)
 
     def tile_energy(window: Window) -> Energy:
         rows, columns = (slice(s.start // factor, s.stop // factor) for s in window)
@@ -103,7 +121,8 @@ def super_resolve(
         guide_cell=max(chosen.architecture.stride, 4 if factor == 3 else factor),
         factor=factor,
         kernel=kernel,
-        guess=guess,
+        classical=classical,
+        guess=bicubic if classical is None else classical,
     )
 
 

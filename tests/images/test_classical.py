@@ -44,6 +44,19 @@ def by_hand(x0: Tensor, sigma: float, side: int, stride: int, pilot: Tensor | No
 GREY = add_noise(sample("camera")[..., 100:131, 200:237], SIGMA)  # 31 × 37
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_several_threads_find_the_same_means(threads: int) -> None:
+    x0 = add_noise(sample("astronaut")[..., 100:233, 150:221], SIGMA)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = classical.nlm(x0, SIGMA)
+        torch.set_num_threads(threads)
+        assert torch.allclose(classical.nlm(x0, SIGMA), alone, atol=1e-6)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_thresholding_is_that_of_every_block() -> None:
     expected = by_hand(GREY, SIGMA, 8, 2, None)
     assert np.allclose(classical.dct_hard(GREY, SIGMA)[0, 0].numpy(), expected, atol=1e-5)
