@@ -7,10 +7,11 @@
 
 Two columns for each mark: the network with its guide, and the fused result; with --plain also the
 paper's plain prior, which sees only random numbers. Times are by the clock from the call of
-`denoise`, `remove_jpeg`, `inpaint` or `super_resolve`, the classical picture and the fusion included. The rivals,
-NLM and TV of scikit-image, have the setting that is best for the picture (chosen with the clean
-one); that of inpainting is its biharmonic filling, that of super-resolution the bicubic enlargement.
-There the PSNR is of the luma, 4 pixels of border cut, as in the paper. `--folder` adds clean photographs of your own.
+`denoise`, `remove_jpeg`, `inpaint` or `super_resolve`, the classical picture and the fusion
+included. The rivals, NLM and TV of scikit-image, have the setting that is best for the picture
+(chosen with the clean one); that of inpainting is its biharmonic filling, that of super-resolution
+the bicubic enlargement. There the PSNR is of the luma, 4 pixels of border cut, as in the paper.
+`--folder` adds clean photographs of your own.
 """
 
 from __future__ import annotations
