@@ -104,6 +104,33 @@ def test_marks_jump_and_lie_on_the_curve(stage: Stage) -> None:
     stage.wait("r1:0:avg")
 
 
+def test_a_fused_result_is_shown_at_the_end_until_somebody_looks_at_a_frame(browser: Any) -> None:
+    rows, pictures = frames()
+    value = state(rows)
+    value["numbers"]["fused"] = True
+    stage = Stage(browser, value, pictures)
+    page = stage.page
+    stage.wait("result")
+    assert stage.level() == 250  # what the page answers for pictures that are no frames
+    assert page.inner_text(".dip-tag-right") == page.inner_text(".dip-now") == "Result"
+    stage.page.evaluate("update({...props.value})")  # nothing new: it stays
+    page.wait_for_timeout(200)
+    assert page.get_attribute(".dip-frame", "data-shown") == "result"
+    page.click(".dip-jump-auto")
+    stage.wait("r1:36:avg")
+    assert page.inner_text(".dip-tag-right") == "Step 1296"
+    page.click(".dip-jump-result")
+    stage.wait("result")
+    page.press(".dip-slider", "ArrowLeft")
+    stage.wait("r1:35:avg")
+    assert not stage.errors
+    page.close()
+
+
+def test_without_fusion_there_is_no_such_button(stage: Stage) -> None:
+    assert not stage.page.is_visible(".dip-jump-result")
+
+
 def test_play_goes_from_first_to_last(stage: Stage) -> None:
     stage.page.click(".dip-jump-last")
     stage.wait(f"r1:{COUNT - 1}:avg")

@@ -16,6 +16,7 @@ async function frames(run, from, say) { // tries again after a delay that double
   }
 }
 
+const result = (run) => (run.numbers.fused ? address(run, "result.png") : ""); // not what the network made: no frame
 function status(run) { // a sentence, and how much of the run is done
   const n = run.numbers, join = (...texts) => texts.filter(Boolean).join(" · ");
   if (run.id === "example") return ["Example: a noisy cat, fitted by an untrained network. Drag the slider: structure comes first, noise last."];
@@ -37,7 +38,7 @@ function status(run) { // a sentence, and how much of the run is done
 }
 
 import(`${root}/dip/example/${props.module}`).then(({ mount }) => {
-  const { update } = mount(element, { address, frames, status });
+  const { update } = mount(element, { address, frames, status, result });
   const show = () => {
     update(props.value);
     for (const link of element.querySelectorAll(".dip-file[data-file]")) link.hidden = props.value.id === "example", link.href = address(props.value, link.dataset.file);

@@ -5,7 +5,8 @@
 // psnr of the raw output, bytes of the average, bytes of the raw output], …]}, and may have before,
 // truth (is there such a picture?), preview (a data URI) and compare (where the divider begins, in %).
 // A host gives frames(run, from, say), the bytes of the frames from there on, and address(run, name)
-// of "before" and "truth"; it may give status(run), [text, share of the work done], and moved(step).
+// of "before" and "truth"; it may give status(run), [text, share of the work done], moved(step), and
+// result(run), the address of what the run ends with where that is no frame.
 
 const WIDTH = 600, HEIGHT = 150, FPS = 12, MAX_DECODED = 24e6; // curve units; pixels
 const decibels = (value) => (value == null ? "" : `${value.toFixed(1)} dB`);
@@ -20,7 +21,7 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
   let run = { id: "", frames: [], state: "", numbers: {} }, generation = 0; // counts runs
   let order = [], blobs = []; // indices into `run.frames`, by step; {avg, raw} for each, as they arrive
   let decoded = new Map(); // "index:kind" → promise of a bitmap, the most recently used last
-  let fetching = false, current = -1, kind = "avg", other = "before", follow = true, playing = 0;
+  let fetching = false, current = -1, kind = "avg", other = "before", follow = true, playing = 0, ended = false;
   let announceTimer = 0, announcedState = "", announcedAt = 0;
   const rows = () => order.map((frame) => run.frames[frame]), level = (row) => row[kind === "avg" ? 3 : 4];
 
@@ -47,10 +48,8 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
   }
 
   function paint(picture, shown) {
-    if (canvas.width !== picture.width || canvas.height !== picture.height) {
-      [canvas.width, canvas.height] = [picture.width, picture.height];
-      canvas.style.imageRendering = picture.width <= 128 ? "pixelated" : "";
-    }
+    if (canvas.width !== picture.width || canvas.height !== picture.height) [canvas.width, canvas.height] = [picture.width, picture.height];
+    canvas.style.imageRendering = picture.width <= 128 ? "pixelated" : "";
     pen.drawImage(picture, 0, 0);
     canvas.dataset.shown = shown;
   }
@@ -59,12 +58,10 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
     const asked = generation, frame = order[current], key = `${frame}:${kind}`;
     if (frame === undefined) return;
     const picture = await bitmap(frame);
-    if (!picture || asked !== generation || key !== `${order[current]}:${kind}`) return;
+    if (!picture || ended || asked !== generation || key !== `${order[current]}:${kind}`) return;
     paint(picture, `${run.id}:${key}`);
     canvas.dataset.step = run.frames[frame][0];
-    for (const next of [1, -1, 2, -2, 3, 4]) { // decode what is likely to come next
-      if (order[current + next] !== undefined) bitmap(order[current + next]);
-    }
+    for (const next of [1, -1, 2, -2, 3, 4]) if (order[current + next] !== undefined) bitmap(order[current + next]); // likely to come
   }
 
   async function showPreview() { // unless the visitor looks at an earlier step
@@ -76,8 +73,18 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
     setText(part("tag-right"), state === "ready" ? "" : `Step ${step}`);
   }
 
+  async function showResult() { // what the run ends with; until somebody looks at a frame
+    const asked = generation, reply = await fetch(host.result(run)).catch(() => null);
+    const picture = reply?.ok ? await createImageBitmap(await reply.blob()) : null;
+    if (!picture || asked !== generation) return;
+    setPlaying(0), (ended = true), paint(picture, "result"), (canvas.dataset.step = "result");
+    for (const name of ["now", "tag-right"]) setText(part(name), "Result");
+    canvas.setAttribute("aria-label", `Result, ${decibels(run.numbers.psnr)}`);
+  }
+
   function goTo(index, announced = true) {
     if (!order.length) return;
+    ended = false;
     current = Math.min(Math.max(index, 0), order.length - 1);
     if (+slider.value !== current) slider.value = current;
     label(announced);
@@ -85,7 +92,7 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
     host.moved?.(run.frames[order[current]][0]);
   }
 
-  const announce = (text) => { announcedAt = performance.now(); setText(part("announcement"), text.replaceAll("dB", "decibels")); };
+  const announce = (text) => { (announcedAt = performance.now()), setText(part("announcement"), text.replaceAll("dB", "decibels")); };
   const say = (text, announced) => { setText(part("status"), text); if (announced) announce(text); };
 
   function label(announced) {
@@ -94,37 +101,29 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
     setText(part("now"), text), setText(part("tag-right"), `Step ${row[0]}`);
     slider.setAttribute("aria-valuetext", text.replace("dB", "decibels"));
     canvas.setAttribute("aria-label", `${part("which").hidden ? "Picture" : kind === "avg" ? "Moving average" : "Raw output"}, ${text}`);
-    placeMark("now", row[0]);
-    clearTimeout(announceTimer);
+    placeMark("now", row[0]), clearTimeout(announceTimer);
     if (!announced || el.getRootNode().activeElement === slider) return; // screen readers read its value text
     announceTimer = setTimeout(() => announce(text), 500);
   }
 
   function setPlaying(on) {
-    clearInterval(playing);
-    playing = on;
-    setText(part("play"), on ? "❚❚" : "▶");
-    part("play").setAttribute("aria-label", on ? "Pause" : "Play");
+    clearInterval(playing), (playing = on);
+    setText(part("play"), on ? "❚❚" : "▶"), part("play").setAttribute("aria-label", on ? "Pause" : "Play");
   }
 
   function play() {
     if (playing) return setPlaying(0);
     if (current >= order.length - 1) goTo(0);
     follow = false;
-    setPlaying(setInterval(() => {
-      goTo(current + 1, false);
-      if (current >= order.length - 1) setPlaying(0);
-    }, 1000 / FPS));
+    setPlaying(setInterval(() => { goTo(current + 1, false); if (current >= order.length - 1) setPlaying(0); }, 1000 / FPS));
   }
 
-  const indexOf = (step) => { // of the nearest frame
-    const away = rows().map((row) => Math.abs(row[0] - step));
-    return Math.max(0, away.indexOf(Math.min(...away)));
-  };
+  const indexOf = (step) => // of the nearest frame
+    rows().reduce((near, row, index, all) => (Math.abs(row[0] - step) < Math.abs(all[near][0] - step) ? index : near), 0);
 
   const jumpTo = (index) => { setPlaying(0); follow = false; goTo(index); }; // because somebody wants to
   const press = (group, name) => { // one button of a group
-    for (const button of parts(group)) button.setAttribute("aria-pressed", button.dataset[group] === name);
+    parts(group).forEach((button) => button.setAttribute("aria-pressed", button.dataset[group] === name));
     return name;
   };
   const lastStep = () => run.frames[order.at(-1)]?.[0] || 1;
@@ -151,11 +150,11 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
     const all = rows(), known = all.filter((row) => level(row) != null), auto = run.numbers.auto_step;
     const best = known.length > 1 ? known.reduce((a, b) => (level(b) > level(a) ? b : a)) : null;
     const places = [["auto", "Automatic stop", auto == null ? null : all[indexOf(auto)]], ["best", "Best", best], ["last", "Last", all.at(-1) === best ? null : all.at(-1)]];
+    setVisible(part("jump-result"), run.state === "done" && !!host.result?.(run));
     for (const [name, title, row] of places) {
       const button = part(`jump-${name}`), mark = part(`mark-${name}`), on = run.state === "done" && row != null;
       setVisible(button, on);
-      if (mark) mark.style.display = on ? "" : "none";
-      if (on && mark) placeMark(name, row[0]);
+      if (mark) (mark.style.display = on ? "" : "none"), on && placeMark(name, row[0]);
       if (on) setText(button, `${title}: ${["step " + (button.dataset.step = row[0]), decibels(level(row))].filter(Boolean).join(", ")}`);
     }
   }
@@ -170,10 +169,11 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
     if (follow && run.state === "done" && blobs.length >= run.frames.length) {
       follow = false;
       goTo(indexOf(run.numbers.auto_step ?? run.numbers.best_step ?? lastStep()), false);
+      if (host.result?.(run)) showResult();
     } else if (follow || step === null) {
       slider.value = current = order.length - 1;
       label(false), run.preview || paintCurrent();
-    } else goTo(indexOf(step), false);
+    } else if (!ended) goTo(indexOf(step), false);
   }
 
   function status(fresh = false) {
@@ -188,9 +188,8 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
   function newRun() {
     setPlaying(0);
     generation++;
-    [blobs, order, decoded, current, follow, fetching] = [[], [], new Map(), -1, true, false];
-    slider.max = slider.value = 0;
-    setText(part("now"), ""), setText(part("tag-right"), "");
+    [blobs, order, decoded, current, follow, fetching, ended] = [[], [], new Map(), -1, true, false, false];
+    (slider.max = slider.value = 0), setText(part("now"), ""), setText(part("tag-right"), "");
     parts("line").forEach((line) => line.setAttribute("points", ""));
     part("before").removeAttribute("src");
     setDivider(run.compare ?? 0), (kind = press("kind", run.kind ?? kind));
@@ -246,11 +245,11 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
   slider.addEventListener("input", () => jumpTo(+slider.value));
   part("play").addEventListener("click", play);
   part("compare-slider").addEventListener("input", (event) => setDivider(event.target.value));
-  for (const button of parts("jump")) button.addEventListener("click", () => jumpTo(indexOf(+button.dataset.step)));
+  for (const button of parts("jump")) button.addEventListener("click", () => (button.dataset.step === "result" ? showResult() : jumpTo(indexOf(+button.dataset.step))));
   for (const button of parts("other")) button.addEventListener("click", () => { other = press("other", button.dataset.other); loadOther(); });
   for (const button of parts("kind")) button.addEventListener("click", () => {
-    kind = press("kind", button.dataset.kind);
-    if (order.length) { drawMarks(); label(true); paintCurrent(); }
+    (kind = press("kind", button.dataset.kind)), (ended = false);
+    if (order.length) drawMarks(), label(true), paintCurrent();
   });
   part("save").addEventListener("click", () => canvas.toBlob((blob) => {
     const href = URL.createObjectURL(blob), download = `step-${canvas.dataset.step ?? 0}.png`;
