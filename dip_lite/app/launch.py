@@ -84,6 +84,11 @@ def main(
         settings = launch_settings(sessions, example)
         _, url, _ = page.launch(**address, prevent_thread_lock=True, **settings)
     except (ValueError, OSError) as error:  # a wrong option, or a port that is in use
+        if str(error).startswith("Cannot find empty port"):
+            error = OSError(
+                f"port {port} is in use, perhaps by a demo that is open already: choose another, "
+                f"as in --port {port + 1} or DIP_LITE_PORT={port + 1}"
+            )
         raise click.ClickException(f"The demo cannot start: {error}") from None
     signal.signal(signal.SIGTERM, _exit)
     print(f"The demo is at {url}", flush=True)

@@ -25,6 +25,7 @@ from ..images.io import check_same_size, check_writable, load, match_channels, s
 from ..images.metrics import psnr
 from ..records import Recorder
 from .inputs import Inputs, build_task, read_inputs
+from .options import COMPANIONS
 from .report import Result, build_report, write_report
 from .request import RestoreRequest
 from .resume import check_inputs, record_settings, recorded_threads, resume_request
@@ -85,8 +86,17 @@ def restore(request: RestoreRequest, label: str = "") -> Result:
 
 
 def check_outputs(request: RestoreRequest) -> None:
-    """Raises at once what writing the result or the report would raise after the fit."""
+    """Raises at once what writing the result or the report would raise after the fit.
+
+    A result that would replace one of the pictures that were given is refused, too.
+    """
     check_writable(request.output)
+    given = [request.picture, request.reference, *(request.options.get(key) for key in COMPANIONS)]
+    if Path(request.output).resolve() in [Path(path).resolve() for path in given if path]:
+        raise ValueError(
+            f"the result would replace {request.output}, which was given: choose another name "
+            "with --output"
+        )
     if request.report:
         if Path(request.report).resolve() == Path(request.output).resolve():
             raise ValueError("the report and the picture cannot be the same file")

@@ -63,6 +63,7 @@ class Recorrupted(Tiled):
     sigma: float  # of the picture's noise, on the [0, 1] scale
     alpha: float = 0.8  # how much of it is added again (0.5 in that paper)
     level: Tensor | None = None  # factor on σ from pixel to pixel, shaped as `padded`; None: 1
+    weight: float = 1.0  # of the energy
     classical: Tensor | None = None  # what a classical method makes of x0, for `fuse`
 
     def sample_step(self, rng: torch.Generator) -> tuple[Tensor, Energy]:
@@ -72,7 +73,8 @@ class Recorrupted(Tiled):
         z = beside(super().sample_step(rng)[0], shown)
         height, width = self.size
         target = (self.padded - noise / self.alpha)[..., :height, :width]
-        return z, squared_error(target)
+        error = squared_error(target)
+        return z, error if self.weight == 1 else lambda x: self.weight * error(x)
 
     def fuse(self, x: Tensor) -> Tensor:
         """The network's picture together with the classical one, see `fuse_with_guide`."""
@@ -165,6 +167,7 @@ def denoise(
     if task.num_tiles == 1 and min(x0.shape[2:]) >= MIN_COARSE_SIDE:
         half = F.avg_pool2d(x0, 2, ceil_mode=True)  # four values each, so half the deviation
         task.coarse = _recorrupted(prepare(half, chosen, seed), sigma / 2, noise)
+        task.coarse.weight = 4.0  # then its losses compare with the later ones: all σ² is a quarter
     return task
 
 

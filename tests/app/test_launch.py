@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,13 @@ def test_gradio_keeps_as_many_sessions_as_the_demo(tmp_path: Path) -> None:
     sessions.close()
     assert settings["state_session_capacity"] == 3
     assert set(settings) <= {*inspect.signature(gr.Blocks.launch).parameters}
+
+
+def test_a_port_that_is_in_use_is_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "dip_lite", "app", "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"port {port} is in use" in done.stderr and f"--port {port + 1}" in done.stderr
+    assert "launch()" not in done.stderr

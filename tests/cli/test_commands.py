@@ -131,6 +131,11 @@ WRONG = {
         ["denoise", "noisy.png", "-o", "o.png", "--report", "o.png"],
         "same file",
     ),
+    "output over the picture": (["denoise", "noisy.png", "-o", "noisy.png"], "replace noisy.png"),
+    "output over the reference": (
+        ["denoise", "noisy.png", "-o", "other.png", "--reference", "other.png"],
+        "replace other.png",
+    ),
     "demo with an unknown preset": (["demo", "--preset", "huge"], "huge"),
     "demo for NaN seconds": (["demo", "--seconds", "nan"], "nan"),
     "demo for no time": (["demo", "--seconds", "0"], "--seconds"),

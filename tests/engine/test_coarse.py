@@ -102,6 +102,12 @@ def test_half_the_resolution_has_half_the_noise_and_the_same_network() -> None:
     task = denoise(noisy(258, 269), 25 / 255, guide="none")
     assert isinstance(task, Recorrupted) and isinstance(task.coarse, Recorrupted)
     assert task.coarse.size == (129, 135) and task.coarse.sigma == task.sigma / 2
+    rng = torch.Generator().manual_seed(0)
+    losses = [
+        float(each.sample_step(rng)[1](each.padded[..., : each.size[0], : each.size[1]]))
+        for each in (task.coarse, task)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)  # both σ²/α²
     assert task.coarse.coarse is None and task.coarse.classical is None
     assert task.coarse.net().state_dict().keys() == task.net().state_dict().keys()
     *_, last = fit(task, steps=task.settings.coarse_steps + 1, device="cpu")
