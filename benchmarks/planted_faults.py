@@ -52,27 +52,26 @@ def update(self, x, deviation=None):
 EarlyStopping.update = update
 """
 
-# Every layer of AlexNet answers with what the layer before it says.
+# Every layer of AlexNet answers with what the layer before it says. (Notebooks share the kernel's
+# names, so functions keep what they need as defaults.)
 WRONG_LAYER = """
-from dip_lite.nets.alexnet import LAYERS, Probe
-right = Probe.features
-def features(self, x, layer):
-    return right(self, x, LAYERS[max(0, LAYERS.index(layer) - 1)])
-Probe.features = features
+from dip_lite.nets import alexnet
+def features(self, x, layer, right=alexnet.Probe.features, layers=alexnet.LAYERS):
+    return right(self, x, layers[max(0, layers.index(layer) - 1)])
+alexnet.Probe.features = features
 """
 
-# Twice as deep is four times the area. Squares are cut to the picture; several, for
-# which there is no room at twice the side, stay as they are: those of the table of lesson 03.
+# Twice as deep is four times the area. Squares are cut to the picture; several, for which there is
+# no room at twice the side, stay as they are: those of the table of lesson 03.
 DEEP_HOLE = """
 from dip_lite.images import holes, masks
-right_hole, right_squares = masks.hole, holes.square_holes
-def hole(size, seed=0, fraction=1 / 16):
-    return right_hole(size, seed, 4 * fraction)
-def square_holes(size, sides, seed=0, **more):
-    sides, most = list(sides), min(size) - 2 * int(holes.MARGIN * min(size))
+def blob(size, seed=0, fraction=1 / 16, right=masks.hole):
+    return right(size, seed, 4 * fraction)
+def squares(size, sides, seed=0, right=holes.square_holes, margin=holes.MARGIN, **more):
+    sides, most = list(sides), min(size) - 2 * int(margin * min(size))
     deep = sides if len(sides) > 1 else [min(2 * side, most) for side in sides]
-    return right_squares(size, deep, seed, **more)
-masks.hole, holes.square_holes = hole, square_holes
+    return right(size, deep, seed, **more)
+masks.hole, holes.square_holes = blob, squares
 """
 
 # name: what the kernel runs first, and the lessons that use what it breaks
