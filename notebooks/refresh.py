@@ -31,6 +31,8 @@ def notebooks(parts: list[str]) -> list[Path]:
     """All notebooks of the course, or those whose path has one of `parts` in it."""
     every = [*sorted(HERE.glob("*.ipynb")), *sorted(HERE.glob("solutions/*.ipynb"))]
     paths = {path.relative_to(HERE).with_suffix("").as_posix(): path for path in every}
+    if unknown := [p for p in parts if not any(p in name for name in paths)]:
+        raise SystemExit(f"no notebook is called {unknown[0]}: give a part of {', '.join(paths)}")
     found = [n for n in paths if not parts or any(p in n and p not in paths for p in parts)]
     return [paths[name] for name in paths if name in found or name in parts]
 
