@@ -1,8 +1,7 @@
 # `make app` opens the demo, `make lab` the course, `make restore` cleans a photograph, `make book`
 # builds the book, `make test` checks it all. Each sets up .venv first, with any Python from 3.10 to
 # 3.13: `make test PYTHON=python3.12`. `make app TORCH=cpu|gpu|default` says which PyTorch to install
-# there; by default that is the CPU build where there is no GPU, see tools/install_torch.py. Its
-# python imports this checkout as dip_lite in any folder.
+# there; by default that is the CPU build where there is no GPU, see tools/install_torch.py.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -110,9 +109,14 @@ $(VENV)/bin/python:
 	  a folder that you can write to, as in make app VENV=~/dip_lite-venv." | tr -s ' \t' ' '; \
 	  exit 1; }
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
-	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dip_lite.pth"
 
-$(VENV)/.ready: requirements.txt | $(VENV)/bin/python
+# its Python imports this checkout in any folder
+$(VENV)/.importable: | $(VENV)/bin/python
+	@$(BIN)/python -c 'import os, pathlib, sysconfig; \
+	  pathlib.Path(sysconfig.get_path("purelib"), "dip_lite.pth").write_text(os.getcwd() + "\n")'
+	@touch $@
+
+$(VENV)/.ready: requirements.txt $(VENV)/.importable | $(VENV)/bin/python
 	@$(BIN)/python tools/install_torch.py $(TORCH)
 	@$(call pip,requirements.txt)
 	@touch $@

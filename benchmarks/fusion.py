@@ -211,7 +211,7 @@ def main() -> None:
     head += [f"plain prior, {marks[-1]:g} s"] * options.plain + ["classical"]
     head += [f"{what}, {mark:g} s" for mark in marks for what in ("network", "fused")]
     named = zip([*clean, "**mean**"], [*rows, means], strict=True)
-    cells = [[name, *(f"{value:.2f}" for value in row)] for name, row in named]
+    cells = [[name, *(f"{value:.2f}".replace("nan", "–") for value in row)] for name, row in named]
     text = f"{machine()}. {damage}, seed {options.seed}, PSNR in dB.\n\n"
     publish(options.section, text + table(head, cells), options.write)
 

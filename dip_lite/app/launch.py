@@ -86,8 +86,8 @@ def main(
     except (ValueError, OSError) as error:  # a wrong option, or a port that is in use
         if str(error).startswith("Cannot find empty port"):
             error = OSError(
-                f"port {port} is in use, perhaps by a demo that is open already: choose another, "
-                f"as in --port {port + 1} or DIP_LITE_PORT={port + 1}"
+                f"port {port} of {host} cannot be opened, perhaps since a demo is open there "
+                "already: choose another, as in --port 7870 or DIP_LITE_PORT=7870"
             )
         raise click.ClickException(f"The demo cannot start: {error}") from None
     signal.signal(signal.SIGTERM, _exit)

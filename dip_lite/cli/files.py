@@ -89,13 +89,13 @@ def name_outputs(pictures: Iterable[str], folder: str, inputs: Iterable[str | No
     """
     pictures = list(pictures)
     stems = Counter(Path(path).stem.casefold() for path in pictures)
-    taken = {_identity(file) for path in inputs if path for file in _list_files(path)}
+    taken = {identity(file) for path in inputs if path for file in _list_files(path)}
     outputs = []
     for picture in pictures:
         unique = stems[Path(picture).stem.casefold()] == 1
         names = (str(Path(folder) / name) for name in _candidates(Path(picture), unique))
-        output = next(name for name in names if _identity(name) not in taken)
-        taken.add(_identity(output))
+        output = next(name for name in names if identity(name) not in taken)
+        taken.add(identity(output))
         outputs.append(output)
     return outputs
 
@@ -141,6 +141,6 @@ def _list_files(path: str) -> list[str]:
     return _list_pictures(path) if os.path.isdir(path) else [path]
 
 
-def _identity(path: str) -> str:
+def identity(path: str) -> str:
     """The same for two names of one file, also where file names ignore case."""
     return os.path.realpath(path).casefold()

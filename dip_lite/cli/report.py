@@ -13,6 +13,7 @@ from ..engine import device as hardware
 from ..engine.loop import Run, Snapshot
 from ..images.io import atomic_write
 from ..images.metrics import psnr, ssim
+from ..images.resample import upsample
 from .request import RestoreRequest
 
 
@@ -104,15 +105,17 @@ def _quality(
 
     Of a result that is fused with that guess, also the PSNR of the network alone.
 
-    An input of another size than the result is measured by that guess.
+    An input of another size than the result is measured by its bicubic enlargement.
     """
     best = last.best.clamp(0, 1)
     same_size = x0.shape == x_true.shape
+    if not same_size:
+        x0 = upsample(x0, x_true.shape[2] // x0.shape[2])
     guess = x0 if guess is None else guess.cpu()
     fields = {
         "psnr": psnr(best, x_true),
         "ssim": ssim(best, x_true),
-        "psnr_input": psnr(x0 if same_size else guess, x_true),
+        "psnr_input": psnr(x0, x_true),
     }
     if not (same_size and torch.equal(guess, x0)):
         fields["psnr_guess"] = psnr(guess, x_true)

@@ -24,6 +24,7 @@ from ..errors import RecordError
 from ..images.io import check_same_size, check_writable, load, match_channels, save
 from ..images.metrics import psnr
 from ..records import Recorder
+from .files import identity
 from .inputs import Inputs, build_task, read_inputs
 from .options import COMPANIONS
 from .report import Result, build_report, write_report
@@ -91,12 +92,12 @@ def check_outputs(request: RestoreRequest) -> None:
     A result that would replace one of the pictures that were given is refused, too.
     """
     check_writable(request.output)
-    given = [request.picture, request.reference, *(request.options.get(key) for key in COMPANIONS)]
-    if Path(request.output).resolve() in [Path(path).resolve() for path in given if path]:
-        raise ValueError(
-            f"the result would replace {request.output}, which was given: choose another name "
-            "with --output"
-        )
+    given = [request.picture, request.reference]
+    given += [request.options.get(name) for name in (*COMPANIONS, "guide")]
+    kept = {identity(path) for path in given if path}
+    for path in (request.output, request.report):
+        if path and identity(path) in kept:
+            raise ValueError(f"{path} was given, and would be replaced: choose another name")
     if request.report:
         if Path(request.report).resolve() == Path(request.output).resolve():
             raise ValueError("the report and the picture cannot be the same file")

@@ -18,7 +18,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -109,7 +109,7 @@ class Run:
         self.x, self.x_avg, self.best_avg, self.best_avg_step = x, x.clone(), x, 0
 
     def _begin_anew(self) -> None:
-        """A fresh optimiser, and a guard that knows nothing yet; the weights stay."""
+        """A fresh optimiser, and a guard that knows these weights alone; the weights stay."""
         self.optimiser = self._optimiser()
         self.guard = Guard(self.net, self.optimiser, detect_jumps=self.task.num_tiles == 1)
 
@@ -128,6 +128,7 @@ class Run:
         self.step += 1
         if self.step == self.coarse_steps:
             self._begin_anew()
+            self.guard.keep(self.loss)
         self.seconds += time.perf_counter() - start
 
     def _finish_step(
@@ -147,7 +148,7 @@ class Run:
         self._average(x, window, deviation)
 
     def _average(self, x: Tensor, window: Window, deviation: float) -> None:
-        """Adds an output to the moving average, and shows it to the stopping rule."""
+        """Adds an output to the average, shows it to the rule; a coarse one is only enlarged."""
         age = self.step - self.coarse_steps
         if age < 0:
             self.x = self.x_avg = self._enlarge(x)
@@ -170,7 +171,7 @@ class Run:
         """f_θ of this step's input, (1, C, h, w), this step's energy, and where x belongs."""
         tile, window = self.task.tile(self.step)
         if self.step < self.coarse_steps and self.task.coarse is not None:
-            tile = self.task.coarse
+            tile = replace(self.task.coarse, reg_noise_std=self.task.reg_noise_std)
         z, energy = tile.sample_step(self.rng)
         if rewind is not None:
             self.rng.set_state(rewind)
@@ -255,6 +256,7 @@ class Run:
             {name: getattr(self, name) for name in STATE}
             | {name: part.state_dict() for name, part in parts.items()}  # type: ignore[attr-defined]
             | {"guard": self.guard.state(), "rng": self.rng.get_state()}
+            | {"coarse_steps": self.coarse_steps}
         )
 
     def load(self, state: dict[str, Any]) -> None:
@@ -263,6 +265,7 @@ class Run:
         for name in STATE:
             value = state[name]
             setattr(self, name, value.to(self.device) if isinstance(value, Tensor) else value)
+        self.coarse_steps = state.get("coarse_steps", 0)  # runs of old versions had none
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.guard.load(state["guard"])
@@ -337,7 +340,7 @@ def _end(run: Run, seconds: float | None, steps: int | None, stop: bool) -> str:
         patience = run.rule.patience
         return f"steady: no lower variance than at step {run.best_avg_step} for {patience} steps"
     target = run.task.settings.target_loss
-    if target > 0 and run.step and run.loss <= target:
+    if target > 0 and run.step > run.coarse_steps and run.loss <= target:
         return f"target: a loss of {run.loss:.3g} at step {run.step}"
     if steps is not None and run.step >= steps:
         return f"steps: {run.step} made"

@@ -64,6 +64,10 @@ class Guard:
             return f"the distance to x0 jumped from {self.distance:.3g} to {distance:.3g}"
         return ""
 
+    def keep(self, loss: float) -> None:
+        """Takes the state as it is for a good one, before the first loss is known."""
+        self.good = self._copy() | {"means": (loss, 0.0)}
+
     def commit(self, loss: float, distance: float = 0.0) -> None:
         """Accepts a sound loss; every 20 steps, copies the state it was computed with."""
         if self.seen % EVERY == 0:

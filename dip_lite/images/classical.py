@@ -49,7 +49,7 @@ def nlm(x0: Tensor, sigma: float) -> Tensor:
     """
     from skimage.restoration import denoise_nl_means
 
-    noisy = x0[0].permute(1, 2, 0).double().cpu().numpy()
+    noisy = x0[0].permute(1, 2, 0).cpu().double().numpy()  # MPS has no float64
 
     def clean(top: int, bottom: int) -> np.ndarray:
         """These rows, from a strip that reaches as far as the search does."""
@@ -62,9 +62,10 @@ def nlm(x0: Tensor, sigma: float) -> Tensor:
         found = found.reshape(strip.shape)  # grey comes back without its channel axis
         return found[top - start : bottom - start]
 
-    height, number = len(noisy), max(1, min(torch.get_num_threads(), len(noisy) // 32))
-    cuts = sorted({height * i // number for i in range(number + 1)})
-    with ThreadPoolExecutor(number) as pool:  # scikit-image's own loop has one thread
+    height = len(noisy)
+    num_strips = max(1, min(torch.get_num_threads(), height // 32))
+    cuts = [height * i // num_strips for i in range(num_strips + 1)]
+    with ThreadPoolExecutor(num_strips) as pool:  # scikit-image's own loop has one thread
         strips = [*pool.map(clean, cuts[:-1], cuts[1:])]
     return torch.from_numpy(np.concatenate(strips)).to(x0).permute(2, 0, 1)[None].clamp(0, 1)
 

@@ -135,7 +135,7 @@ def denoise(
         seed: of the random z.
 
     With `fast` the first steps of a picture of 256 pixels a side or more see it at half its
-    resolution (`Settings.coarse_steps`): the network is further after the same time (RESULTS.md,
+    resolution (`Settings.coarse_steps`): the network is further in the first seconds (RESULTS.md,
     "Coarse to fine").
 
     A picture of more than 1.5 megapixels is fitted with "recorrupted" in tiles of 512², one a step,
@@ -164,7 +164,8 @@ def denoise(
     task = _recorrupted(prepared, sigma, noise)
     task.classical = _classical_picture(guide, x0, task.sigma)
     task.guess = x0 if task.classical is None else task.classical
-    if task.num_tiles == 1 and min(x0.shape[2:]) >= MIN_COARSE_SIDE:
+    wanted = chosen.settings.coarse_steps > 0 and task.num_tiles == 1
+    if wanted and min(x0.shape[2:]) >= MIN_COARSE_SIDE:
         half = F.avg_pool2d(x0, 2, ceil_mode=True)  # four values each, so half the deviation
         task.coarse = _recorrupted(prepare(half, chosen, seed), sigma / 2, noise)
         task.coarse.weight = 4.0  # then its losses compare with the later ones: all σ² is a quarter

@@ -127,6 +127,29 @@ def test_a_fused_result_is_shown_at_the_end_until_somebody_looks_at_a_frame(brow
     page.close()
 
 
+def test_a_result_that_comes_late_does_not_replace_what_somebody_looks_at(browser: Any) -> None:
+    rows, pictures = frames()
+    value = state(rows)
+    value["numbers"]["fused"] = True
+    stage = Stage(browser, value, pictures)
+    page = stage.page
+    stage.wait("result")
+    page.evaluate(
+        """() => { const fetchNow = window.fetch;
+        window.fetch = async (...asked) => {
+            await new Promise((done) => setTimeout(done, 400));
+            return fetchNow(...asked);
+        }; }"""
+    )
+    page.click(".dip-jump-result")
+    page.click(".dip-jump-auto")
+    stage.wait("r1:36:avg")
+    page.wait_for_timeout(900)
+    assert page.get_attribute(".dip-frame", "data-shown") == "r1:36:avg"
+    assert not stage.errors
+    page.close()
+
+
 def test_without_fusion_there_is_no_such_button(stage: Stage) -> None:
     assert not stage.page.is_visible(".dip-jump-result")
 

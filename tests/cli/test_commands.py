@@ -131,10 +131,14 @@ WRONG = {
         ["denoise", "noisy.png", "-o", "o.png", "--report", "o.png"],
         "same file",
     ),
-    "output over the picture": (["denoise", "noisy.png", "-o", "noisy.png"], "replace noisy.png"),
+    "output over the picture": (["denoise", "noisy.png", "-o", "noisy.png"], "noisy.png was given"),
     "output over the reference": (
         ["denoise", "noisy.png", "-o", "other.png", "--reference", "other.png"],
-        "replace other.png",
+        "other.png was given",
+    ),
+    "report over the mask": (
+        ["inpaint", "noisy.png", "--mask", "other.png", "-o", "o.png", "--report", "other.png"],
+        "other.png was given",
     ),
     "demo with an unknown preset": (["demo", "--preset", "huge"], "huge"),
     "demo for NaN seconds": (["demo", "--seconds", "nan"], "nan"),

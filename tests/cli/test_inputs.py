@@ -61,6 +61,10 @@ def test_what_came_is_measured_at_the_results_size(folder: Path) -> None:
     guess = dip.psnr(upsample(dip.load("small.png"), 3), dip.load("large.png"))
     assert (report["factor"], report["kernel"]) == (3, "lanczos")
     assert report["psnr_input"] == report["psnr_guess"] == pytest.approx(guess, abs=1e-3)
+    words = "--report", "r.json", "--reference", "large.png", "--guide", "classical"
+    assert short("super-resolve", *words) == 0
+    fused = json.loads(Path("r.json").read_text())
+    assert fused["psnr_input"] == report["psnr_input"] != fused["psnr_guess"]
 
 
 @pytest.mark.parametrize("task", ARGUMENTS)

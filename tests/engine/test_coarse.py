@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -89,6 +90,36 @@ def test_a_run_resumes_to_the_bit_on_either_side(at: int) -> None:
 def test_a_run_that_ends_while_coarse_gives_a_whole_picture() -> None:
     *_, last = fit(own(), steps=2, device="cpu")
     assert last.best.shape == (1, 3, 32, 30) and last.best_step == 2
+
+
+def test_a_fault_at_the_first_full_step_is_rolled_back() -> None:
+    seen: list[tuple[int, int]] = []
+    task = own(seen)
+    sound = task.energy
+    task.energy = lambda x: sound(x) * (math.nan if seen.count((32, 30)) == 1 else 1)
+    snaps = [*fit(task, steps=COARSE + 4, device="cpu")]
+    assert snaps[-1].step == COARSE + 4 and math.isfinite(snaps[-1].loss)
+    assert any("nan" in snap.rollback for snap in snaps)
+
+
+def test_noise_on_z_is_that_of_the_task() -> None:
+    runs = [Run(replace(own(), reg_noise_std=std), device="cpu") for std in (0.1, 2.0)]
+    for run in runs:
+        run.advance()
+    assert not torch.equal(runs[0].x, runs[1].x)
+
+
+def test_a_state_of_a_version_without_coarse_steps_goes_on_without() -> None:
+    task = own()
+    before, after = (
+        Run(replace(task, coarse=coarse), device="cpu") for coarse in (None, task.coarse)
+    )
+    [*fit(before, steps=2)]
+    state = before.state()
+    del state["coarse_steps"]
+    after.load(state)
+    [*fit(before, steps=7)], [*fit(after, steps=7)]
+    assert torch.equal(before.x_avg, after.x_avg)
 
 
 # --- of denoising

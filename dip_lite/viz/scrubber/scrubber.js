@@ -21,7 +21,7 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
   let run = { id: "", frames: [], state: "", numbers: {} }, generation = 0; // counts runs
   let order = [], blobs = []; // indices into `run.frames`, by step; {avg, raw} for each, as they arrive
   let decoded = new Map(); // "index:kind" → promise of a bitmap, the most recently used last
-  let fetching = false, current = -1, kind = "avg", other = "before", follow = true, playing = 0, ended = false;
+  let fetching = false, current = -1, kind = "avg", other = "before", follow = true, playing = 0, ended = false, looked = 0; // ended: the result is shown
   let announceTimer = 0, announcedState = "", announcedAt = 0;
   const rows = () => order.map((frame) => run.frames[frame]), level = (row) => row[kind === "avg" ? 3 : 4];
 
@@ -74,17 +74,18 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
   }
 
   async function showResult() { // what the run ends with; until somebody looks at a frame
-    const asked = generation, reply = await fetch(host.result(run)).catch(() => null);
-    const picture = reply?.ok ? await createImageBitmap(await reply.blob()) : null;
-    if (!picture || asked !== generation) return;
-    setPlaying(0), (ended = true), paint(picture, "result"), (canvas.dataset.step = "result");
+    const asked = ++looked, reply = await fetch(host.result(run)).catch(() => null);
+    const picture = reply?.ok ? await reply.blob().then(createImageBitmap).catch(() => null) : null;
+    if (asked !== looked) return; // somebody looks at a frame by now
+    if (!picture) return say("The result could not be loaded. Check your connection.", true);
+    setPlaying(0), (ended = true), paint(picture, (canvas.dataset.step = "result"));
     for (const name of ["now", "tag-right"]) setText(part(name), "Result");
-    canvas.setAttribute("aria-label", `Result, ${decibels(run.numbers.psnr)}`);
+    canvas.setAttribute("aria-label", ["Result", decibels(run.numbers.psnr)].filter(Boolean).join(", "));
   }
 
   function goTo(index, announced = true) {
     if (!order.length) return;
-    ended = false;
+    (ended = false), looked++;
     current = Math.min(Math.max(index, 0), order.length - 1);
     if (+slider.value !== current) slider.value = current;
     label(announced);
@@ -187,7 +188,7 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
 
   function newRun() {
     setPlaying(0);
-    generation++;
+    generation++, looked++;
     [blobs, order, decoded, current, follow, fetching, ended] = [[], [], new Map(), -1, true, false, false];
     (slider.max = slider.value = 0), setText(part("now"), ""), setText(part("tag-right"), "");
     parts("line").forEach((line) => line.setAttribute("points", ""));
@@ -248,8 +249,7 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
   for (const button of parts("jump")) button.addEventListener("click", () => (button.dataset.step === "result" ? showResult() : jumpTo(indexOf(+button.dataset.step))));
   for (const button of parts("other")) button.addEventListener("click", () => { other = press("other", button.dataset.other); loadOther(); });
   for (const button of parts("kind")) button.addEventListener("click", () => {
-    (kind = press("kind", button.dataset.kind)), (ended = false);
-    if (order.length) drawMarks(), label(true), paintCurrent();
+    (kind = press("kind", button.dataset.kind)), (ended = false), looked++, order.length && (drawMarks(), label(true), paintCurrent());
   });
   part("save").addEventListener("click", () => canvas.toBlob((blob) => {
     const href = URL.createObjectURL(blob), download = `step-${canvas.dataset.step ?? 0}.png`;
