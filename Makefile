@@ -116,7 +116,7 @@ $(VENV)/.importable: | $(VENV)/bin/python
 	  pathlib.Path(sysconfig.get_path("purelib"), "dip_lite.pth").write_text(os.getcwd() + "\n")'
 	@touch $@
 
-$(VENV)/.ready: requirements.txt $(VENV)/.importable | $(VENV)/bin/python
+$(VENV)/.ready: requirements.txt | $(VENV)/bin/python $(VENV)/.importable
 	@$(BIN)/python tools/install_torch.py $(TORCH)
 	@$(call pip,requirements.txt)
 	@touch $@
