@@ -235,6 +235,8 @@ def test_without_raw_outputs_there_is_nothing_to_choose(browser: Any, stage: Sta
     rows = [[*row[:4], None, row[5], 0] for row in rows]
     numbers = {"auto_step": None, "best_step": 81, "step": 81, "fused": True}
     stage.page.evaluate("value => update(value)", state(rows, id="r2", numbers=numbers))
+    stage.wait("result")
+    stage.page.click(".dip-jump-best")
     stage.wait("r2:9:avg")
     assert stage.level() == 18 and not stage.page.is_visible(".dip-which")
     assert "bold" not in stage.page.inner_text(".dip-axis-name")
