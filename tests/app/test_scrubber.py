@@ -104,13 +104,19 @@ def test_marks_jump_and_lie_on_the_curve(stage: Stage) -> None:
     stage.wait("r1:0:avg")
 
 
-def test_a_fused_result_is_shown_at_the_end_until_somebody_looks_at_a_frame(browser: Any) -> None:
+def fused(browser: Any) -> Stage:
+    """A finished run whose result is none of its frames."""
     rows, pictures = frames()
     value = state(rows)
     value["numbers"]["fused"] = True
     stage = Stage(browser, value, pictures)
-    page = stage.page
     stage.wait("result")
+    return stage
+
+
+def test_a_fused_result_is_shown_at_the_end_until_somebody_looks_at_a_frame(browser: Any) -> None:
+    stage = fused(browser)
+    page = stage.page
     assert stage.level() == 250  # what the page answers for pictures that are no frames
     assert page.inner_text(".dip-tag-right") == page.inner_text(".dip-now") == "Result"
     stage.page.evaluate("update({...props.value})")  # nothing new: it stays
@@ -128,12 +134,8 @@ def test_a_fused_result_is_shown_at_the_end_until_somebody_looks_at_a_frame(brow
 
 
 def test_a_result_that_comes_late_does_not_replace_what_somebody_looks_at(browser: Any) -> None:
-    rows, pictures = frames()
-    value = state(rows)
-    value["numbers"]["fused"] = True
-    stage = Stage(browser, value, pictures)
+    stage = fused(browser)
     page = stage.page
-    stage.wait("result")
     page.evaluate(
         """() => { const fetchNow = window.fetch;
         window.fetch = async (...asked) => {
