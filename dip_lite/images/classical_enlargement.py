@@ -1,11 +1,11 @@
 """A small picture enlarged by a classical method: denoising and back-projection in turn.
 
-    x = enlarge_classically(x0, 4)           # about four seconds to 512² in colour
+    x = enlarge_classically(x0, 4)           # to 512² in colour 5 seconds, to 1224² 25
     x = refine_enlargement(x, x0, 4)         # from a better guess, a third of that
 
 What an enlargement lacks and what it has too much of (blur, jagged edges) is treated as noise:
 non-local means take it away, since parts of a photograph look alike; back-projection puts back what
-x0 says. The noise level falls from turn to turn.
+x0 says. The noise level falls from turn to turn. (Times are of two cores with AVX2.)
 
 Sources: Irani and Peleg, "Improving resolution by image registration" (CVGIP 1991), for the
 back-projection; Danielyan, Foi, Katkovnik and Egiazarian, "Image upsampling via spatially adaptive
