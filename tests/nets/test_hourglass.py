@@ -22,6 +22,8 @@ SHAPES = PRESETS | {
     "three scales": Hourglass((4, 6, 8), skip=1, upsample="nearest", head_channels=5),
     "five scales": Hourglass((6, 8, 10, 12, 14), skip=3, padding="zeros", head_channels=8),
     "no skip": Hourglass((8, 8, 8), skip=0),
+    "coarse skips": Hourglass((4, 6, 8), skip=(0, 0, 2)),
+    "fine skip": Hourglass((4, 6), skip=(3, 0), upsample="nearest", padding="zeros"),
 }
 
 
@@ -298,6 +300,8 @@ def test_any_network_here_fits_a_small_picture(name: str) -> None:
         ({"channels": (8, 0)}, "(8, 0)"),
         ({"channels": (8, -3)}, "(8, -3)"),
         ({"skip": -1}, "-1"),
+        ({"skip": (0, 0, 0, 0, -4)}, "(0, 0, 0, 0, -4)"),
+        ({"skip": (4, 4)}, "one number per scale, got 2 for 5 scales"),
         ({"head_channels": -2}, "-2"),
         ({"upsample": "cubic"}, "'cubic'"),
         ({"head_channels": 4, "upsample": "none"}, "got 4"),

@@ -17,6 +17,7 @@ from dip_lite.engine.loop import fit
 from dip_lite.images.degrade import jpeg
 from dip_lite.images.io import to_pil
 from dip_lite.images.jpeg_file import read_jpeg
+from dip_lite.nets.hourglass import Scale
 from dip_lite.tasks.jpeg import Deblocked
 from dip_lite.tasks.presets import PRESET_NAMES
 
@@ -209,6 +210,8 @@ def test_the_paper_preset_has_the_authors_numbers() -> None:
     assert 0 <= float(task.z.min()) and float(task.z.max()) <= 0.1
     convs = [m for m in task.net().modules() if isinstance(m, nn.Conv2d)]
     assert [m.out_channels for m in convs if m.stride == (2, 2)] == [8, 16, 32, 64, 128]
+    skips = [m.skip for m in task.net().modules() if isinstance(m, Scale)]
+    assert [skip is not None and skip[0].out_channels for skip in skips] == [False] * 3 + [4, 4]
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 2, 32, 32), (1, 1, 15, 40)])
