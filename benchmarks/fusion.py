@@ -135,6 +135,8 @@ def _opened(memory: io.BytesIO):  # type: ignore[no-untyped-def]
 
 def pictures(folder: str | None, only_folder: bool, grey: bool = False) -> dict[str, Tensor]:
     """The clean photographs by name."""
+    if folder and not Path(folder).is_dir():
+        raise SystemExit(f"{folder} is no folder: name one that holds photographs")
     found = {path.stem: dip.load(path) for path in sorted(Path(folder).iterdir())} if folder else {}
     found |= {} if only_folder else {name: dip.sample(name) for name in PHOTOGRAPHS}
     if not grey:

@@ -68,7 +68,7 @@ def execute(
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.source = change(cell.source)
+            cell.source, cell.outputs = change(cell.source), []  # not those that are committed
     if prologue:
         notebook.cells.insert(0, nbformat.v4.new_code_cell(prologue))
     resources = {"metadata": {"path": str(path.parent)}}

@@ -10,6 +10,7 @@ from .images.noise import add_noise, estimate_sigma
 from .images.samples import sample
 from .nets.hourglass import Hourglass, build
 from .records import Record, Recorder
+from .records.long_runs import long_run
 from .records.published import paper_run
 from .tasks.deep_prior import prior
 from .tasks.denoising import denoise
@@ -26,6 +27,6 @@ __all__ = [
     "EarlyStopping", "FitError", "Hourglass", "PictureError", "PictureWarning", "Record",
     "RecordError", "Recorder", "Run", "Settings", "Snapshot", "Task", "add_noise", "build",
     "column", "denoise", "estimate_sigma", "every", "fit", "flash_no_flash", "inpaint", "invert",
-    "load", "logarithmic", "paper_run", "prior", "psnr", "psnrs", "remove_jpeg", "sample", "save",
-    "ssim", "super_resolve", "tv", "watch",
+    "load", "logarithmic", "long_run", "paper_run", "prior", "psnr", "psnrs", "remove_jpeg",
+    "sample", "save", "ssim", "super_resolve", "tv", "watch",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from benchmarks.knobs import knobs_cell, turned
+from benchmarks.lessons import execute
 
 HERE = Path(__file__).parents[1] / "notebooks"
 NAMES = (
@@ -179,7 +180,7 @@ def test_no_function_is_defined_twice():
 @lessons
 def test_anatomy(path):
     notebook = nbformat.read(path, as_version=4)
-    assert 20 <= len(notebook.cells) <= 44
+    assert 20 <= len(notebook.cells) <= 50
     prose = "\n".join(cell.source for cell in cells(path, "markdown"))
     assert "paper" in prose.lower()
     assert f"solutions/{path.name}" in prose
@@ -246,3 +247,19 @@ def test_an_absolute_path_would_be_found():
         "</b></td>",
     ):
         assert not ABSOLUTE.search(text)
+
+
+def test_what_a_lesson_said_before_an_error_is_all_that_counts(tmp_path: Path) -> None:
+    """Not what is committed below the cells that were not reached."""
+    said = nbformat.v4.new_output("stream", text="✓ late (1.0, needs 0.5)\n")
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell('print("✗ early (1.0, needs 2)")', outputs=[said]),
+            nbformat.v4.new_code_cell("KNOB = 1"),
+            nbformat.v4.new_code_cell("late", outputs=[said]),
+        ]
+    )
+    nbformat.write(notebook, tmp_path / "lesson.ipynb")
+    outcome = execute(tmp_path / "lesson.ipynb", change=lambda text: text.replace("1", "2"))
+    assert outcome.verdicts == {"early": False} and outcome.failed == ["early"]
+    assert outcome.error == "NameError: name 'late' is not defined"

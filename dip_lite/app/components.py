@@ -11,12 +11,16 @@ Nothing a visitor types or uploads gets into a template.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from .labels import LONG_RUNS_HINT
+
 if TYPE_CHECKING:
+    from .example import Example
     from .uploads import Picture
 
 ASSETS = Path(__file__).parent / "assets"
@@ -45,12 +49,35 @@ def painter(**options: Any) -> gr.HTML:
 
 def thumbnails(names: tuple[str, ...], **options: Any) -> gr.HTML:
     """Buttons with the examples' pictures; the value is the name of the one chosen."""
-    buttons = "".join(
-        f'<button type="button" data-name="{name}" aria-pressed="false" title="{name}">'
-        f'<img data-thumb="{name}" alt="{name}" width="52" height="52"></button>'
-        for name in names
+    buttons = [_thumbnail(name, f"example/thumb-{name}", name) for name in names]
+    group = 'aria-label="Examples"'
+    return _thumbnails(buttons, group, **options)
+
+
+def long_runs(examples: Mapping[str, Example], **options: Any) -> gr.HTML:
+    """Buttons with pictures and titles of long runs; the value is the token of the one chosen.
+
+    Pressed again, none is chosen, and the value is empty.
+    """
+    buttons = []
+    for token, made in examples.items():
+        source = f"{token}/thumb?v={made.state['version']}"
+        title = made.state["title"]
+        buttons.append(_thumbnail(token, source, title, f'<span aria-hidden="true">{title}</span>'))
+    group, hint = 'aria-labelledby="long-runs-hint" data-toggle', LONG_RUNS_HINT
+    return _thumbnails(buttons, group, f'<p class="hint" id="long-runs-hint">{hint}</p>', **options)
+
+
+def _thumbnail(value: str, source: str, title: str, text: str = "") -> str:
+    return (
+        f'<button type="button" data-name="{value}" aria-pressed="false" title="{title}">'
+        f'<img data-source="{source}" alt="{title}" width="52" height="52">{text}'
+        "</button>"
     )
-    html = f'<div class="thumbs" role="group" aria-label="Examples">{buttons}</div>'
+
+
+def _thumbnails(buttons: list[str], group: str, before: str = "", **options: Any) -> gr.HTML:
+    html = f'{before}<div class="thumbs" role="group" {group}>{"".join(buttons)}</div>'
     return _component("thumbs", "", html_template=html, **options)
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.middleware import Middleware
 from ..errors import SweepError, missing_extra, sentence
 from . import environment  # noqa: F401  before Gradio
 from .components import SCRUBBER
-from .example import Example
+from .example import Example, load_examples
 from .executors import Executor, LocalExecutor
 from .limits import Limits
 from .middleware import DemoMiddleware
@@ -79,9 +80,9 @@ def main(
     try:
         allowed = Limits(**limits)
         executor = connect_executor(scheduler, threads)
-        sessions, example = Sessions(allowed, executor=executor), Example()
-        page = build(sessions, example)
-        settings = launch_settings(sessions, example)
+        sessions, examples = Sessions(allowed, executor=executor), load_examples()
+        page = build(sessions, examples)
+        settings = launch_settings(sessions, examples)
         _, url, _ = page.launch(**address, prevent_thread_lock=True, **settings)
     except (ValueError, OSError) as error:  # a wrong option, or a port that is in use
         if str(error).startswith("Cannot find empty port"):
@@ -117,11 +118,11 @@ def connect_executor(scheduler: str | None, threads: int | None, timeout: float 
     sys.exit(2)
 
 
-def launch_settings(sessions: Sessions, example: Example) -> dict[str, Any]:
+def launch_settings(sessions: Sessions, examples: Mapping[str, Example]) -> dict[str, Any]:
     """The arguments of Gradio's `launch`: look, limits, and what is switched off."""
     limits = sessions.limits
     middleware: Any = DemoMiddleware
-    app = {"middleware": [Middleware(middleware, sessions=sessions, example=example)]}
+    app = {"middleware": [Middleware(middleware, sessions=sessions, examples=examples)]}
     return {
         "theme": theme(),
         "css_paths": [ASSETS / "page.css", SCRUBBER / "scrubber.css", ASSETS / "painter.css"],

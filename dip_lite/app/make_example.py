@@ -22,13 +22,14 @@ PIXELS = 256 * 256
 REQUEST = RunRequest(
     plain_prior=True, ignore_stop=True, keep_raw=True, steps=1600, snapshots=48, seconds=100_000
 )
-FILES = {"before": "before.webp", "truth": "truth.webp", "frames": "landing.pack"}
-SHOWN = ("state", "task", "note", "size", "truth", "numbers", "stop_reason", "frames")
+FILES = {"before": "before.webp", "truth": "truth.webp", "frames": "frames.pack"}
+SHOWN = ("task", "size", "truth", "numbers", "stop_reason", "frames")
 
 
 def main(folder: Path = FOLDER, request: RunRequest = REQUEST) -> None:
     """Writes the run's files and the thumbnails."""
-    folder.mkdir(exist_ok=True)
+    landing = folder / "landing"
+    landing.mkdir(parents=True, exist_ok=True)
     for name in SAMPLES:
         thumbnail = encode_webp(read_sample(name, PIXELS).x, side=128, quality=70)
         (folder / f"thumb-{name}.webp").write_bytes(thumbnail)
@@ -40,9 +41,9 @@ def main(folder: Path = FOLDER, request: RunRequest = REQUEST) -> None:
         for name, file in FILES.items():
             found = run.fetch(name, 0, len(state["frames"]))
             assert found is not None and isinstance(found[0], bytes), run.error
-            (folder / file).write_bytes(found[0])
-    shown = {"id": "example"} | {name: state[name] for name in SHOWN}
-    (folder / "landing.json").write_text(json.dumps(shown) + "\n", "utf-8")
+            (landing / file).write_bytes(found[0])
+    shown = {name: state[name] for name in SHOWN}
+    (landing / "run.json").write_text(json.dumps(shown) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     /dip/TOKEN/frames?from=0&to=12      the frames of a run, for those who know its token
     /dip/TOKEN/result.png               and its downloads
-    /dip/example/…                      the files of the example
+    /dip/example/…, /dip/example-jpeg/… the files of the examples
     /healthz, /metrics                  numbers for the operator, where they are switched on
 
 Gradio can fetch URLs of other hosts, report on its traffic and more: those routes are not found. A
@@ -13,6 +13,7 @@ import json
 import os
 import re
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ DOWNLOADS = {  # the name under which a browser saves each
 class DemoMiddleware:
     """An ASGI application around Gradio's; see the module."""
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, example: Example) -> None:
-        self.app, self.sessions, self.example = app, sessions, example
+    def __init__(self, app: ASGIApp, sessions: Sessions, examples: Mapping[str, Example]) -> None:
+        self.app, self.sessions, self.examples = app, sessions, examples
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -106,9 +107,8 @@ class DemoMiddleware:
     def _serve_file(self, request: Request) -> Response:
         token, _, name = request.url.path.removeprefix(PREFIX).partition("/")
         first, last = (_index(request.query_params.get(end)) for end in ("from", "to"))
-        is_example = token == "example"
         try:
-            source = self.example if is_example else self.sessions.find_run(token)
+            source = self.examples.get(token) or self.sessions.find_run(token)
             found = source.fetch(name, first, last) if source else None
             stat = os.stat(found[0]) if found is not None and isinstance(found[0], Path) else None
         except Exception:  # a session that just ended, a full disk
@@ -116,7 +116,7 @@ class DemoMiddleware:
             found = None
         if found is None:
             return PlainTextResponse("Not found.", 404)
-        cache = "public, max-age=3600" if is_example else "private, no-store"
+        cache = "public, max-age=3600" if token in self.examples else "private, no-store"
         headers = {"cache-control": cache}
         if name in DOWNLOADS:
             headers["content-disposition"] = f'attachment; filename="{DOWNLOADS[name]}"'

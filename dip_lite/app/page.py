@@ -1,10 +1,10 @@
 """The page: layout and events. Its texts are in `labels.py`, its own components in `components.py`.
 
-page = build(Sessions(limits), Example())      # a gr.Blocks, which `launch.py` serves
+page = build(Sessions(limits), load_examples())      # a gr.Blocks, which `launch.py` serves
 """
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import gradio as gr
 
 from .api import publish
-from .components import painter, ready_state, scrubber, thumbnails
+from .components import long_runs, painter, ready_state, scrubber, thumbnails
 from .error_handlers import handle_errors
-from .example import Example
+from .example import LANDING, Example
 from .gpu import has_gpu
 from .labels import (
     FIELDS,
@@ -51,26 +51,28 @@ class Controls:
     brush: gr.HTML
     next_file: gr.File  # hidden: takes the picture that replaces the one in "picture"
     pictures: dict[str, Any]  # by role, and "sample"
+    long_run: gr.HTML  # the token of the long run chosen
     damage: gr.Checkbox  # whether to add damage first
     fields: dict[str, Any]  # of a `RunRequest`, by name
     panels: dict[str, gr.Group]  # of a task's own fields, by task
 
 
-def build(sessions: Sessions, example: Example) -> gr.Blocks:
+def build(sessions: Sessions, examples: Mapping[str, Example]) -> gr.Blocks:
     """The page; see the module."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.HTML(HEADER, elem_id="head", apply_default_css=False)
         with gr.Tabs():
             with gr.Tab("Demo"), gr.Row(elem_id="work"):
                 with gr.Column(scale=6, min_width=320, elem_id="viewer"):
-                    viewer = scrubber(example.state, elem_id="scrubber")
+                    viewer = scrubber(examples[LANDING].state, elem_id="scrubber")
                 with gr.Column(scale=5, min_width=300, elem_id="controls"):
-                    controls = _controls(viewer, sessions.limits.max_seconds)
+                    controls = _controls(viewer, sessions.limits.max_seconds, examples)
             with gr.Tab("How it works"):
                 about = (ASSETS / "about.md").read_text("utf-8")
                 gr.Markdown(about, elem_id="about", latex_delimiters=LATEX)
                 gr.Markdown((ASSETS / "api.md").read_text("utf-8"))
         _picture_events(sessions, controls)
+        _long_run_events(sessions, examples, controls)
         _mask_events(sessions, controls)
         _task_events(controls)
         _run_events(sessions, controls)
@@ -92,13 +94,15 @@ def build(sessions: Sessions, example: Example) -> gr.Blocks:
 # --- layout
 
 
-def _controls(viewer: gr.HTML, max_seconds: float) -> Controls:
+def _controls(viewer: gr.HTML, max_seconds: float, examples: Mapping[str, Example]) -> Controls:
     """The column in which a visitor says what they want."""
     fields: dict[str, Any] = {"task": _radio("task", [(label, n) for n, label in TASKS.items()])}
     gr.HTML(PICTURE, apply_default_css=False)
     file = _file("file", "Your picture", show_label=False)
     next_file = _file("next-file", "Another picture", visible="hidden")
     sample = thumbnails(SAMPLES, elem_id="examples")
+    made = {token: example for token, example in examples.items() if token != LANDING}
+    long = long_runs(made, elem_id="long-runs", visible=bool(made))
     flash = _file("flash", "The same scene with flash (optional)", visible=False)
     damage = gr.Checkbox(
         True, label="Add damage first", elem_id="damage",
@@ -124,7 +128,7 @@ def _controls(viewer: gr.HTML, max_seconds: float) -> Controls:
     with gr.Accordion("Advanced settings", open=False, elem_id="more"):
         _advanced(fields)
     pictures = {"picture": file, "sample": sample, "flash": flash, "mask": mask}
-    return Controls(viewer, run, stop, brush, next_file, pictures, damage, fields, panels)
+    return Controls(viewer, run, stop, brush, next_file, pictures, long, damage, fields, panels)
 
 
 def _advanced(fields: dict[str, Any]) -> None:
@@ -173,35 +177,40 @@ def _picture_events(sessions: Sessions, controls: Controls) -> None:
     """Uploads and examples. A run restores what the page shows."""
     file, sample = controls.pictures["picture"], controls.pictures["sample"]
 
-    def show(picture: Any, damage: bool) -> list[Any]:
+    def show(picture: Any, own: bool = False) -> list[Any]:
+        """The values of `shown`; one's own picture is damaged already."""
         state, uri = ready_state(picture)
-        return [state, gr.HTML("", picture=uri), gr.Checkbox(damage), gr.File(None)]
+        return [state, gr.HTML("", picture=uri), gr.Checkbox(not own), gr.File(None), ""]
 
     @handle_errors()
-    def upload(path: str, request: gr.Request) -> list[Any]:
+    def upload(path: str, mask: str, request: gr.Request) -> list[Any]:
         with sessions.pictures(request.session_hash) as pictures:
-            return [*show(pictures.add_upload(path), False), ""]
+            picture = show(pictures.add_upload(path), own=True)
+        # what is missing in one's own picture is not text, as in an example
+        return [*picture, "draw" if mask == "text" else gr.skip(), ""]
 
     @handle_errors()
-    def replace(path: str, request: gr.Request) -> list[Any]:
-        return [*upload(path, request), gr.File(path), gr.File(None)]
+    def replace(path: str, mask: str, request: gr.Request) -> list[Any]:
+        return [*upload(path, mask, request), gr.File(path), gr.File(None)]
 
     @handle_errors()
     def choose(name: str, request: gr.Request) -> list[Any]:
         with sessions.pictures(request.session_hash) as pictures:
-            return [*show(pictures.add_sample(name), True), gr.File(None)]
+            return [*show(pictures.add_sample(name)), gr.File(None)]
 
     @handle_errors()
     def remove(request: gr.Request) -> list[Any]:
         with sessions.pictures(request.session_hash) as pictures:
             pictures.remove("picture")
-            return [*show(pictures.add_sample(SAMPLES[0]), True), SAMPLES[0]]
+            return [*show(pictures.add_sample(SAMPLES[0])), SAMPLES[0]]
 
     shown = [controls.viewer, controls.brush, controls.damage, controls.pictures["mask"]]
-    uploaded = file.upload(upload, file, [*shown, sample], **QUIET)
+    shown.append(controls.long_run)
+    mask = controls.fields["mask"]
+    uploaded = file.upload(upload, [file, mask], [*shown, mask, sample], **QUIET)
     uploaded.failure(lambda: None, None, file, **QUIET)
     again = controls.next_file
-    replaced = again.upload(replace, again, [*shown, sample, file, again], **QUIET)
+    replaced = again.upload(replace, [again, mask], [*shown, mask, sample, file, again], **QUIET)
     replaced.failure(lambda: None, None, again, **QUIET)
     sample.select(choose, sample, [*shown, file], **QUIET)
     file.clear(remove, None, [*shown, sample], **QUIET)
@@ -225,6 +234,33 @@ def _second_file_events(sessions: Sessions, field: gr.File, role: str) -> None:
     field.clear(remove, None, None, **QUIET)
 
 
+def _long_run_events(
+    sessions: Sessions, examples: Mapping[str, Example], controls: Controls
+) -> None:
+    """Shows a run that was made ahead of time, for as long as its button is pressed.
+
+    The picture chosen stays as it is, and so does what the visitor's own run ended with.
+    """
+
+    @handle_errors()
+    def show(token: str, request: gr.Request) -> dict[str, Any]:
+        own = _own_state(sessions, request)
+        return examples[token].state if token in examples else own
+
+    chosen = controls.long_run
+    shown = chosen.select(show, chosen, controls.viewer, **QUIET)
+    shown.failure(lambda: "", None, chosen, **QUIET)
+
+
+def _own_state(sessions: Sessions, request: gr.Request) -> dict[str, Any]:
+    """What a visitor's last run ended with, or else their picture."""
+    finished = sessions.finished(request.session_hash)
+    if finished is not None:
+        return finished
+    with sessions.pictures(request.session_hash) as pictures:
+        return ready_state(pictures.picture())[0]
+
+
 def _mask_events(sessions: Sessions, controls: Controls) -> None:
     @handle_errors()
     def show(mask: str, request: gr.Request) -> list[Any]:
@@ -239,12 +275,14 @@ def _mask_events(sessions: Sessions, controls: Controls) -> None:
 
 
 def _task_events(controls: Controls) -> None:
-    """Shows the fields of the chosen task."""
+    """Shows the fields of the chosen task; how to damage the picture only where that is wanted."""
     task, flash, panels = controls.fields["task"], controls.pictures["flash"], controls.panels
 
     @handle_errors()
-    def show(name: str) -> list[Any]:
+    def show(name: str, damage: bool) -> list[Any]:
         needed = {name, "denoise"} if name == "flash" else {name}
+        if not damage and name in ("denoise", "jpeg"):
+            needed = set()
         return [
             gr.Radio(info=TASK_HINTS[name]),
             gr.File(visible=name == "flash"),
@@ -252,7 +290,8 @@ def _task_events(controls: Controls) -> None:
             *(gr.Group(visible=each in needed) for each in panels),
         ]
 
-    task.change(show, task, [task, flash, controls.damage, *panels.values()], **INSTANT)
+    shown = [task, flash, controls.damage, *panels.values()]
+    gr.on([task.change, controls.damage.change], show, [task, controls.damage], shown, **INSTANT)
 
 
 def _link_events(page: gr.Blocks, sessions: Sessions, controls: Controls) -> None:
@@ -293,16 +332,23 @@ def _run_events(sessions: Sessions, controls: Controls) -> None:
     def end(request: gr.Request) -> None:
         sessions.stop(request.session_hash)
 
+    @handle_errors()
+    def recover(request: gr.Request) -> list[Any]:
+        return [*buttons(False), _own_state(sessions, request)]
+
     def buttons(running: bool) -> list[Any]:
-        return [gr.Button(interactive=not running), gr.Button(interactive=running)]
+        return [gr.Button(interactive=not running), gr.Button(interactive=running), ""]
 
     run, stop = controls.run, controls.stop
     inputs = [controls.brush, controls.damage, *pictures.values(), *fields.values()]
-    started = run.click(lambda: buttons(True), None, [run, stop], **INSTANT)
+    changed = [run, stop, controls.long_run]
+    started = run.click(lambda: buttons(True), None, changed, **INSTANT)
     fitted = started.then(
         fit, inputs, controls.viewer, concurrency_id="fit", concurrency_limit=None, **QUIET
     )
     started.then(None, js="() => window.dipFocus('stop')", **INSTANT)
-    ended = fitted.then(lambda: buttons(False), None, [run, stop], **INSTANT)
-    ended.then(None, js="() => window.dipFocus('run')", **INSTANT)
+    ended = fitted.success(lambda: buttons(False), None, changed, **INSTANT)
+    failed = fitted.failure(recover, None, [*changed, controls.viewer], **QUIET)
+    for event in (ended, failed):
+        event.then(None, js="() => window.dipFocus('run')", **INSTANT)
     stop.click(end, None, None, **INSTANT)

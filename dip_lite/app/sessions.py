@@ -187,6 +187,19 @@ class Sessions:
         """Whether a page or one of its API calls has a run that is not over."""
         return any(session.busy for session in self._family(key).values())
 
+    def finished(self, key: str | None) -> dict[str, Any] | None:
+        """What the page showed at the end of a session's last run; None if it has made none.
+
+        Raises:
+            UserError: the run is not over.
+        """
+        session = self._sessions.get(str(key))
+        if session is None or session.run is None:
+            return None
+        if session.busy:
+            raise UserError(BUSY)
+        return None if session.run.error else session.run.state_dict()
+
     def result(self, key: str) -> bytes:
         """The PNG that a session's run ended with.
 

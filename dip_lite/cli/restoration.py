@@ -31,6 +31,7 @@ from .report import Result, build_report, write_report
 from .request import RestoreRequest
 from .resume import check_inputs, record_settings, recorded_threads, resume_request
 
+LOG_EVERY = 5.0  # seconds between two states of the bar where nobody can see it move
 BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit}, at most {remaining} left{postfix}"
 
 
@@ -168,7 +169,8 @@ def _progress_bar(run: Run, seconds: float | None, steps: int | None, label: str
         done, total, unit = run.step, limit, "steps"
     total = total or 1  # tqdm takes 0 for unknown
     shown = {"unit": unit, "bar_format": BAR, "desc": label or None}
-    return tqdm(total=total, initial=min(total, done), **shown)
+    pace = 0.1 if sys.stderr.isatty() else LOG_EVERY
+    return tqdm(total=total, initial=min(total, done), mininterval=pace, **shown)
 
 
 def _read_reference(request: RestoreRequest, task: Task, x0: Tensor) -> Tensor | None:

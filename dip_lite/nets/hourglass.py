@@ -58,7 +58,7 @@ class Hourglass:
     """
 
     channels: tuple[int, ...] = (128,) * 5  # per scale, first the finest (authors' default)
-    # channels of each skip branch, 0 for none (authors' default), or one number per scale
+    # channels of each skip branch: per scale, or one number for all (4: authors' default); 0: none
     skip: int | tuple[int, ...] = 4
     # or "nearest"; "deconvolution", which is learnt; "none", the same layers at full resolution
     # throughout, where dilated kernels stand for strides and there is no head
@@ -73,14 +73,14 @@ class Hourglass:
     def __post_init__(self) -> None:
         if not self.channels or min(self.channels) < 1:
             raise ValueError(f"channels must be one positive number a scale, got {self.channels}")
-        if min(self.skips) < 0 or self.head_channels < 0:
-            raise ValueError(
-                f"skip and head_channels must be ≥ 0, got {self.skip} and {self.head_channels}"
-            )
         if len(self.skips) != len(self.channels):
             raise ValueError(
                 f"skip must be one number for all scales or one number per scale, got "
                 f"{len(self.skips)} for {len(self.channels)} scales"
+            )
+        if min(self.skips) < 0 or self.head_channels < 0:
+            raise ValueError(
+                f"skip and head_channels must be ≥ 0, got {self.skip} and {self.head_channels}"
             )
         if self.upsample not in UPSAMPLE:
             raise ValueError(f"upsample must be {' or '.join(UPSAMPLE)}, got {self.upsample!r}")
@@ -97,7 +97,9 @@ class Hourglass:
     @property
     def skips(self) -> tuple[int, ...]:
         """Channels of the skip branch of each scale, first the finest."""
-        return self.skip if isinstance(self.skip, tuple) else (self.skip,) * len(self.channels)
+        if isinstance(self.skip, int):
+            return (self.skip,) * len(self.channels)
+        return tuple(self.skip)
 
     @property
     def stride(self) -> int:
@@ -191,19 +193,19 @@ class Scale(nn.Module):
     def __init__(self, shape: Hourglass, index: int, c_in: int) -> None:
         super().__init__()
         wide, last = shape.channels[index], index + 1 == len(shape.channels)
-        thin = shape.skips[index]
+        skip = shape.skips[index]
         below = wide if last else shape.channels[index + 1]
         self.enlarge = _doubler(below, shape.upsample)
-        self.skip = _block(c_in, thin, 1, shape) if thin else None
+        self.skip = _block(c_in, skip, 1, shape) if skip else None
         self.down = nn.Sequential(
             _block(c_in, wide, shape.kernel, shape, stride=2, scale=index),
             _block(wide, wide, shape.kernel, shape, scale=index + 1),
         )
         self.deeper = None if last else Scale(shape, index + 1, wide)
-        self.norm = nn.BatchNorm2d(thin + below)
+        self.norm = nn.BatchNorm2d(skip + below)
         self.folded = _is_folded(shape)
         mixing = [_block(wide, wide, 1, shape)] if shape.mix else []
-        self.up = nn.Sequential(_block(thin + below, wide, 3, shape, scale=index), *mixing)
+        self.up = nn.Sequential(_block(skip + below, wide, 3, shape, scale=index), *mixing)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.down(x)  # (1, wide, H/2, W/2)

@@ -115,6 +115,91 @@ def test_an_example_with_noise_is_scored(visit: Visit) -> None:
     page.wait_for_function("document.querySelector('.dip-before').naturalWidth > 0")
 
 
+def test_a_long_run_is_shown_and_the_picture_stays(visit: Visit) -> None:
+    page = visit.page
+    give(visit, noisy((72, 56)))
+    visit.wait("ready")
+    page.click("#long-runs button[data-name=example-jpeg]")
+    visit.wait("example-jpeg:")
+    page.wait_for_selector("text=50,000 iterations")
+    page.wait_for_function("document.querySelector('.dip-frame').dataset.step === '2400'")
+    page.evaluate("document.querySelector('.dip-slider').focus()")
+    page.keyboard.press("End")
+    page.wait_for_function("document.querySelector('.dip-frame').dataset.step === '50000'")
+    page.wait_for_function("document.querySelector('.dip-before').naturalWidth === 256")
+    assert page.locator(".dip-file[data-file]:visible").count() == 0  # there is nothing to download
+    page.click("#long-runs button[data-name=example-jpeg]")  # again: none
+    visit.wait("ready")
+    page.click("#long-runs button[data-name=example-noise]")
+    visit.wait("example-noise:")
+    visit.tiny(5)
+    page.click("#run")  # of the visitor's picture, as before
+    mine = visit.settled()
+    assert "Result: step" in visit.finished()
+    page.wait_for_function("document.querySelector('.dip-frame').width === 72")
+    assert page.locator("#long-runs [aria-pressed=true]").count() == 0
+    page.click("#long-runs button[data-name=example-noise]")
+    visit.wait("example-noise:")
+    page.click("#long-runs button[data-name=example-noise]")
+    visit.wait(f"{mine}:")  # what the visitor's own run ended with
+
+
+def test_after_an_error_one_can_go_on(visit: Visit) -> None:
+    """The buttons are as before, and the page shows the visitor's picture, or their last result."""
+    page = visit.page
+    give(visit, noisy((72, 56)))
+    visit.wait("ready")
+    page.click("#task >> text=Inpaint")
+    page.wait_for_selector("#brush", state="visible")
+    page.click("#run")
+    page.wait_for_selector("text=Paint over the area to fill in first.")
+    page.wait_for_function("!document.querySelector('#run').disabled")
+    assert page.is_disabled("#stop") and "Press Run" in page.inner_text(".dip-status")
+    page.click("#task >> text=Denoise")
+    visit.tiny(5)
+    page.click("#run")
+    mine = visit.settled()
+    page.click("#task >> text=Inpaint")
+    page.click("#run")
+    page.wait_for_function("!document.querySelector('#run').disabled")
+    page.wait_for_selector("text=Paint over the area to fill in first.")
+    visit.state("done")
+    assert visit.shown().startswith(mine)
+
+
+def test_a_long_run_waits_for_the_visitors_own(visit: Visit) -> None:
+    page = visit.page
+    page.click("#more button")
+    visit.long()
+    page.click("#run")
+    visit.state("running")
+    page.click("#long-runs button[data-name=example-noise]")
+    page.wait_for_selector("text=Your last run is not finished")
+    page.wait_for_function("!document.querySelector('#long-runs [aria-pressed=true]')")
+    assert not visit.shown().startswith("example")
+    page.click("#stop")
+    visit.state("done")
+
+
+def test_ones_own_picture_is_not_damaged(visit: Visit) -> None:
+    """So there is no noise to choose, and what is missing is drawn, unless one said otherwise."""
+    page = visit.page
+    page.wait_for_selector("text=Noise level", state="visible")
+    give(visit, noisy((72, 56)))
+    visit.wait("ready")
+    page.wait_for_selector("text=Noise level", state="hidden")
+    page.click("#damage input")
+    page.wait_for_selector("text=Noise level", state="visible")
+    page.click("#task >> text=Inpaint")
+    page.wait_for_selector("#mask input[value=draw]:checked")
+    page.wait_for_selector("#brush", state="visible")
+    page.click("#mask >> text=Scratches")
+    page.wait_for_selector("#brush", state="hidden")
+    page.click("#examples button[data-name=coins]")
+    page.wait_for_function("document.querySelector('#damage input')?.checked !== false")
+    assert page.is_checked("#mask input[value=scratches]")
+
+
 def test_without_a_file_the_cat_is_back(visit: Visit) -> None:
     """What is shown is what a run is about, also after the file was taken away again."""
     page = visit.page

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from dip_lite.app.example import Example
+from dip_lite.app.example import load_examples
 from dip_lite.app.launch import launch_settings, main
 from dip_lite.app.limits import Limits
 from dip_lite.app.sessions import Sessions
@@ -37,8 +37,8 @@ def test_options_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_page_is_built_without_pytorch() -> None:
     code = (
-        "import sys; from dip_lite.app.launch import Example, Limits, Sessions, build; "
-        "build(Sessions(Limits()), Example()); "
+        "import sys; from dip_lite.app.launch import load_examples, Limits, Sessions, build; "
+        "build(Sessions(Limits()), load_examples()); "
         "sys.exit(any(name in sys.modules for name in ('torch', 'matplotlib')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
@@ -47,7 +47,7 @@ def test_the_page_is_built_without_pytorch() -> None:
 
 def test_gradio_keeps_as_many_sessions_as_the_demo(tmp_path: Path) -> None:
     sessions = Sessions(Limits(max_sessions=3), tmp_path)
-    settings = launch_settings(sessions, Example())
+    settings = launch_settings(sessions, load_examples())
     sessions.close()
     assert settings["state_session_capacity"] == 3
     assert set(settings) <= {*inspect.signature(gr.Blocks.launch).parameters}

@@ -10,7 +10,7 @@ from httpx import Response
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dip_lite.app.example import Example
+from dip_lite.app.example import load_examples
 from dip_lite.app.middleware import REFUSED, DemoMiddleware, contains_url
 from dip_lite.app.request import RunRequest
 from dip_lite.app.sessions import Sessions
@@ -54,14 +54,14 @@ def test_a_token_of_other_letters_is_not_found(
 ) -> None:
     """While a run exists: its token cannot be compared with text beyond ASCII."""
     last(sessions.run("a", RunRequest.parse(**TINY)))
-    app = DemoMiddleware(Starlette(), sessions=sessions, example=Example())
+    app = DemoMiddleware(Starlette(), sessions=sessions, examples=load_examples())
     reply = TestClient(app).get("/dip/" + "é" * 22 + "/frames")
     assert reply.status_code == 404 and not capsys.readouterr().err
 
 
 def test_numbers_for_the_operator_where_they_are_switched_on(sessions: Sessions) -> None:
     def get(path: str, made: Sessions) -> Response:
-        app = DemoMiddleware(Starlette(), sessions=made, example=Example())
+        app = DemoMiddleware(Starlette(), sessions=made, examples=load_examples())
         return TestClient(app).get(path)
 
     assert {get(path, sessions).status_code for path in ("/healthz", "/metrics")} == {404}

@@ -43,7 +43,7 @@ def test_no_path_of_the_host_and_no_address_is_read(
         "/gradio_api/file=http://example.org", "/gradio_api/file=../../etc/passwd",
         "/gradio_api/file=%2e%2e/%2e%2e/etc/passwd", "/gradio_api/proxy=http://example.org/",
         "/dip/../app.py", "/dip/example/../../app.py", "/dip/example/%2e%2e%2f%2e%2e%2fapp.py",
-        "/dip/AAAAAAAAAAAAAAAAAAAAAA/result.png", "/dip/example/landing.json", "/monitoring",
+        "/dip/AAAAAAAAAAAAAAAAAAAAAA/result.png", "/dip/example/run.json", "/monitoring",
         "/gradio_api/deep_link", "/docs", "/redoc",
     ],
 )  # fmt: skip

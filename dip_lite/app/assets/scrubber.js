@@ -1,7 +1,7 @@
 // The demo as a host of the scrubber. `props.value` is what `DemoRun.state_dict` returns.
 
 const root = (window.gradio_config?.root ?? location.origin).replace(/\/$/, "");
-const version = (run, name) => (run.version ? `${name.includes("?") ? "&" : "?"}v=${run.version}` : ""); // browsers cache the example
+const version = (run, name) => (run.version ? `${name.includes("?") ? "&" : "?"}v=${run.version}` : ""); // browsers cache the examples
 const address = (run, name) => `${root}/dip/${run.id}/${name}${version(run, name)}`;
 
 async function frames(run, from, say) { // tries again after a delay that doubles each time
@@ -19,7 +19,7 @@ async function frames(run, from, say) { // tries again after a delay that double
 const result = (run) => (run.numbers.fused ? address(run, "result.png") : ""); // not what the network made: no frame
 function status(run) { // a sentence, and how much of the run is done
   const n = run.numbers, join = (...texts) => texts.filter(Boolean).join(" · ");
-  if (run.id === "example") return ["Example: a noisy cat, fitted by an untrained network. Drag the slider: structure comes first, noise last."];
+  if (run.caption) return [run.caption];
   if (run.state === "ready") return [run.note || "Press Run to start."];
   if (run.state === "preparing") return [join(run.notice, "Preparing the network …")];
   const next = (run.position ?? 1) <= 1 ? "You are next" : `You are number ${run.position} in the queue`;
@@ -41,7 +41,7 @@ import(`${root}/dip/example/${props.module}`).then(({ mount }) => {
   const { update } = mount(element, { address, frames, status, result });
   const show = () => {
     update(props.value);
-    for (const link of element.querySelectorAll(".dip-file[data-file]")) link.hidden = props.value.id === "example", link.href = address(props.value, link.dataset.file);
+    for (const link of element.querySelectorAll(".dip-file[data-file]")) link.hidden = Boolean(props.value.caption), link.href = address(props.value, link.dataset.file);
   };
   watch("value", show), show();
 }, () => { element.textContent = "The viewer could not be loaded: reload the page."; });

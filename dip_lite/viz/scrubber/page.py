@@ -36,14 +36,15 @@ class Clip:
     def add(self, step: int, numbers: list[float | None], *pictures: Tensor) -> None:
         """Adds the moving average, (1, C, H, W), and the raw output if it is known, of one step.
 
-        `numbers` are seconds, loss and PSNR; the PSNR is computed here if there is an `x_true`.
+        `numbers` are seconds, loss, PSNR and that of the raw output; unless all four are given, the
+        PSNRs are computed here if there is an `x_true`.
 
         Raises:
             ValueError: another size than the first frame's or `x_true`'s, or NaN in a picture.
         """
         self.first = pictures[0] if self.first is None else self.first
         check_same_size(self.first, pictures[0], f"frame of step {step}", "first frame")
-        if (x_true := self.others["truth"]) is not None:
+        if (x_true := self.others["truth"]) is not None and len(numbers) < 4:
             numbers = [*numbers[:2], *(min(psnr(x.clamp(0, 1), x_true), 99.0) for x in pictures)]
         known = [n if n is not None and math.isfinite(n) else None for n in [*numbers, None, None]]
         self.rows.append([step, *known[:4]])

@@ -1,6 +1,6 @@
 """The scrubber in notebooks; the only module with anywidget."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anywidget
@@ -23,6 +23,8 @@ class Scrubber(anywidget.AnyWidget):
         which: what is shown first: "x_avg" or "x", which can be switched, or "best".
         side: pixels of the shown pictures' longer side, at most.
         x0: the degraded picture; it and `x_true` can be laid over the frames.
+        scores: step → PSNR of x_avg and of x, where they are known better than from the pictures;
+            not used for "best".
 
     Raises:
         ValueError: no snapshots, pictures of several sizes or with NaN, or another `which`.
@@ -35,6 +37,7 @@ class Scrubber(anywidget.AnyWidget):
     def __init__(
         self, snaps: Sequence[Snapshot], x_true: Tensor | None = None, which: str = "x_avg",
         side: int = 384, x0: Tensor | None = None,
+        scores: Mapping[int, tuple[float, float]] | None = None,
     ) -> None:  # fmt: skip
         if which not in FRAME_KINDS:
             raise ValueError(f"which must be one of {', '.join(FRAME_KINDS)}, got {which!r}")
@@ -42,7 +45,8 @@ class Scrubber(anywidget.AnyWidget):
         self.clip.kind = "raw" if which == "x" else "avg"
         for snap in snaps:
             pictures = [snap.best] if which == "best" else [snap.x_avg, snap.x]
-            self.clip.add(snap.step, [snap.seconds, snap.loss], *pictures)
+            known = (scores or {}).get(snap.step, ()) if which != "best" else ()
+            self.clip.add(snap.step, [snap.seconds, snap.loss, *known], *pictures)
             self.clip.auto_step = snap.best_step if snap.stop_reason[:6] == "steady" else None
         run, pack = self.clip.encode(side, 90, len(snaps), method=0)
         super().__init__(run=run, pack=pack)
