@@ -17,6 +17,7 @@ from dip_lite.engine.loop import Run
 from dip_lite.records.long_runs import FOLDER, LONG_RUNS, LongRun
 from dip_lite.viz.scrubber import Scrubber
 
+LOSSLESS = {"jpeg": (100, 2400, 50_000), "noise": (1800, 3000)}
 MARKS = {"jpeg": (100, 2400, 50_000), "noise": (100, 1500, 1800, 3000)}
 
 
@@ -34,12 +35,14 @@ def test_a_shipped_run_is_small_and_has_its_checkpoints(name: str) -> None:
 
 @pytest.mark.parametrize("name", LONG_RUNS)
 def test_scores_are_those_of_the_pictures(name: str) -> None:
-    """As far as WebP lets us see, which halves the colours and takes some noise: 0.6 dB at most."""
+    """To the rounding where frames are kept without loss; elsewhere WebP takes colour and noise."""
     run = long_run(name)
     for snap in run.snaps:
         average, output = run.scores[snap.step]
-        assert abs(psnr(snap.x_avg, run.x_true) - average) < 0.8
-        assert abs(psnr(snap.x, run.x_true) - output) < 0.8
+        assert abs(psnr(snap.x_avg, run.x_true) - average) < 1.2
+        assert abs(psnr(snap.x, run.x_true) - output) < (
+            0.02 if snap.step in LOSSLESS[name] else 1.2
+        )
     curve = run.curve
     assert len(curve["step"]) <= 1000 and curve["step"][-1] == run.snaps[-1].step
     for step in MARKS[name]:

@@ -7,8 +7,9 @@
              (paper, section 3.1 and Fig. 3)
     noise    astronaut with noise of σ = 25: those for F16, 3000 iterations (section 3.1)
 
-`benchmarks/long_runs.py` makes them. Frames are kept as WebP, which loses a little, but for the
-outputs of `jpeg` at steps 100, 2400 and 50 000; scores, losses and times are those of the run.
+`benchmarks/long_runs.py` makes them. Frames are kept as WebP, which loses colour detail and
+some noise, but for the outputs of `jpeg` at steps 100, 2400 and 50 000 and of `noise` at 1800 and
+3000; scores, losses and times are those of the run.
 """
 
 import csv
