@@ -7,7 +7,7 @@ noise last, so stopping early leaves the noise out. Drag the slider to see for y
 PICTURE = """<h2>Picture</h2><p class="hint">Drop, paste or
 <button type="button" id="choose">choose</button> your own, or pick an example. It stays on this
 demo's machines, is used for your runs only, and is deleted when you leave.</p>"""
-LONG_RUNS_HINT = "Or watch the paper's own networks, each fitted for more than an hour:"
+LONG_RUNS_HINT = "Or watch a long run of the paper's own networks:"
 
 TASKS = {
     "denoise": "Denoise",

@@ -72,7 +72,7 @@ def build(sessions: Sessions, examples: Mapping[str, Example]) -> gr.Blocks:
                 gr.Markdown(about, elem_id="about", latex_delimiters=LATEX)
                 gr.Markdown((ASSETS / "api.md").read_text("utf-8"))
         _picture_events(sessions, controls)
-        _long_run_events(sessions, examples, controls)
+        _long_runs(sessions, examples, controls)
         _mask_events(sessions, controls)
         _task_events(controls)
         _run_events(sessions, controls)
@@ -234,13 +234,8 @@ def _second_file_events(sessions: Sessions, field: gr.File, role: str) -> None:
     field.clear(remove, None, None, **QUIET)
 
 
-def _long_run_events(
-    sessions: Sessions, examples: Mapping[str, Example], controls: Controls
-) -> None:
-    """Shows a run that was made ahead of time, for as long as its button is pressed.
-
-    The picture chosen stays as it is, and so does what the visitor's own run ended with.
-    """
+def _long_runs(sessions: Sessions, examples: Mapping[str, Example], controls: Controls) -> None:
+    """Shows a run that was made ahead of time, for as long as its button is pressed."""
 
     @handle_errors()
     def show(token: str, request: gr.Request) -> dict[str, Any]:

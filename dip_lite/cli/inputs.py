@@ -123,7 +123,7 @@ def _read_mask(request: RestoreRequest, x0: Tensor) -> Tensor:
         )
     if mask is None or mask.all():
         raise ValueError(
-            f"nothing marks what is missing in {request.picture}: add --mask FILE (white is "
+            f"Nothing marks what is missing in {request.picture}: add --mask FILE (white is "
             f"missing) or --missing-color, or make the missing part transparent"
         )
     check_mask(mask, x0)

@@ -8,7 +8,7 @@ for (const button of buttons) {
   picture.src = `${root}/dip/${picture.dataset.source}`;
   button.addEventListener("click", () => {
     const isPressed = button.getAttribute("aria-pressed") === "true", isToggle = "toggle" in button.parentElement.dataset;
-    if (isToggle) document.getElementById("viewer")?.scrollIntoView({ block: "nearest" }); // on a phone it is far above
+    if (isToggle && matchMedia("(max-width: 860px)").matches) document.getElementById("viewer")?.scrollIntoView(); // far above
     props.value = isPressed && isToggle ? "" : button.dataset.name;
     mark(props.value);
     trigger("select", { name: props.value });
