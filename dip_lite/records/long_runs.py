@@ -66,7 +66,7 @@ class LongRun:
 
     @property
     def curve(self) -> dict[str, list[float]]:
-        """PSNR in dB at more steps, dense at first: columns "step", "output" and "average"."""
+        """Columns "step", "output" and "average", with PSNRs in dB at more steps than snapshots."""
         with open(self.folder / "curve.csv", encoding="utf-8", newline="") as file:
             head, *rows = csv.reader(file)
         return {name: [float(row[i]) for row in rows] for i, name in enumerate(head)}

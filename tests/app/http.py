@@ -36,7 +36,7 @@ def take(wire: Any, config: dict[str, Any], path: Any) -> dict[str, Any]:
     """What the page does when a file was uploaded, and what it hears."""
     session = secrets.token_hex(5)
     body = {
-        "data": [file_data(path)],
+        "data": [file_data(path), "text"],  # and the mask chosen
         "fn_index": event(config, "file", "upload"),
         "session_hash": session,
     }
