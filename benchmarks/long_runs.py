@@ -24,6 +24,7 @@ import dip_lite as dip
 from benchmarks.common import machine
 from dip_lite.engine.loop import Run
 from dip_lite.engine.task import Task
+from dip_lite.errors import PictureError, RecordError, sentence
 from dip_lite.images.degrade import jpeg
 from dip_lite.images.io import atomic_write, encode_webp, to_pil
 from dip_lite.records.long_runs import FOLDER
@@ -232,6 +233,13 @@ def main() -> None:
     parser.add_argument("--picture", help="another bundled photograph")
     parser.add_argument("--ship", action="store_true", help="write dip_lite/records/runs/CASE")
     options = parser.parse_args()
+    try:
+        _run(options)
+    except (PictureError, RecordError) as error:
+        raise SystemExit(sentence(error)) from None
+
+
+def _run(options: argparse.Namespace) -> None:
     case = CASES[options.case](*[options.picture] if options.picture else [])
     if options.ship:
         ship(case, options.record, FOLDER / options.case)

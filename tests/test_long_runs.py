@@ -165,3 +165,19 @@ def test_a_long_record_is_thinned() -> None:
     steps = [row["step"] for row in maker._thinned(rows, (7,))]
     assert steps == sorted(set(steps)) and len(steps) <= maker.FRAMES + 4
     assert {0, 7, 33, 61, 199} <= set(steps)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--ship"], "holds no record"),
+        (["--picture", "nonsense"], "is not a sample picture"),
+    ],
+)
+def test_wrong_options_are_one_sentence(
+    wrong: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["long_runs", "jpeg", "--record", str(tmp_path / "no"), *wrong])
+    with pytest.raises(SystemExit, match=words):
+        maker.main()
+    assert not (tmp_path / "no").exists()

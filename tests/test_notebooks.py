@@ -180,7 +180,7 @@ def test_no_function_is_defined_twice():
 @lessons
 def test_anatomy(path):
     notebook = nbformat.read(path, as_version=4)
-    assert 20 <= len(notebook.cells) <= 50
+    assert 20 <= len(notebook.cells) <= 49
     prose = "\n".join(cell.source for cell in cells(path, "markdown"))
     assert "paper" in prose.lower()
     assert f"solutions/{path.name}" in prose

@@ -78,6 +78,8 @@ class Hourglass:
                 f"skip must be one number for all scales or one number per scale, got "
                 f"{len(self.skips)} for {len(self.channels)} scales"
             )
+        if not all(isinstance(skip, int) for skip in self.skips):
+            raise ValueError(f"skip must be whole numbers of channels, got {self.skip}")
         if min(self.skips) < 0 or self.head_channels < 0:
             raise ValueError(
                 f"skip and head_channels must be ≥ 0, got {self.skip} and {self.head_channels}"
@@ -97,9 +99,9 @@ class Hourglass:
     @property
     def skips(self) -> tuple[int, ...]:
         """Channels of the skip branch of each scale, first the finest."""
-        if isinstance(self.skip, int):
-            return (self.skip,) * len(self.channels)
-        return tuple(self.skip)
+        if isinstance(self.skip, (tuple, list)):
+            return tuple(self.skip)
+        return (self.skip,) * len(self.channels)
 
     @property
     def stride(self) -> int:

@@ -301,6 +301,7 @@ def test_any_network_here_fits_a_small_picture(name: str) -> None:
         ({"channels": (8, -3)}, "(8, -3)"),
         ({"skip": -1}, "-1"),
         ({"skip": (0, 0, 0, 0, -4)}, "(0, 0, 0, 0, -4)"),
+        ({"skip": 2.5}, "got 2.5"),
         ({"skip": ()}, "got 0 for 5 scales"),
         ({"skip": (4, 4)}, "one number per scale, got 2 for 5 scales"),
         ({"head_channels": -2}, "-2"),
