@@ -47,6 +47,7 @@ class Inputs:
     flash: Picture | None = None
     mask: Tensor | None = None  # (1, 1, H, W), 1 = known, drawn or uploaded
     constraint: JpegConstraint | None = None  # of the picture's own JPEG file
+    source: str = ""  # of the picture, see `SessionPictures.sources`
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class DemoRun:
 
     Attributes:
         token: the secret in its addresses.
+        source: of its picture, see `SessionPictures.sources`.
         phase: "waiting", "preparing", "running", "done" or "failed".
         error: why it failed, one sentence.
         changed: set whenever there is something new.
@@ -52,6 +53,7 @@ class DemoRun:
     ) -> None:  # fmt: skip
         self.token, self.folder, self.request = secrets.token_urlsafe(16), folder, request
         self.time_limit, self.address = request.time_limit(limits), address
+        self.source = inputs.source
         self.phase, self.error, self.changed = "waiting", "", threading.Event()
         self._inputs: Inputs | None = inputs
         self._limits, self._executor, self._notice = limits, executor, ""

@@ -69,6 +69,11 @@ class SessionPictures:
         picture = uploads.read_sample(name, self._max_pixels)
         return self._store(picture, "picture", f"{SAMPLE}{name}")
 
+    @property
+    def source(self) -> str:
+        """Of the picture, see `sources`; that of the first example if none was chosen."""
+        return self.sources.get("picture", f"{SAMPLE}{SAMPLES[0]}")
+
     def picture(self) -> Picture:
         """The picture that the next run would restore."""
         x = self._load("picture")
@@ -112,17 +117,17 @@ class SessionPictures:
             UserError: a drawing or mask that does not suit the picture.
         """
         picture, mask = self.picture(), None
-        flash = self._load("flash") if request.task == "flash" else None
+        lit = self._load("flash") if request.task == "flash" else None
         if request.task == "inpaint" and request.mask == "draw" and drawing:
             mask = uploads.fit_mask(uploads.read_drawing(drawing), picture)
         if request.task == "inpaint" and request.mask == "upload":
             uploaded = self._load("mask")
             mask = None if uploaded is None else uploads.fit_mask(uploaded, picture)
-        source = self.sources.get("picture", "")
         constraint = None
-        if request.task == "jpeg" and not request.quality and source and SAMPLE not in source:
-            constraint = uploads.read_constraint(source, picture)
-        return Inputs(picture, None if flash is None else Picture(flash), mask, constraint)
+        if request.task == "jpeg" and not request.quality and not self.source.startswith(SAMPLE):
+            constraint = uploads.read_constraint(self.source, picture)
+        flash = None if lit is None else Picture(lit)
+        return Inputs(picture, flash, mask, constraint, self.source)
 
     def close(self) -> None:
         """Ends the session: deletes its uploads, unless another session uses them."""

@@ -48,12 +48,22 @@ class Session:
     folder: Path
     pictures: SessionPictures
     run: DemoRun | None = None
+    previous: DemoRun | None = None  # the run before it, until `run` has a result
     last_seen: float = field(default_factory=time.monotonic)
 
     @property
     def busy(self) -> bool:
         """Whether its run is not over."""
         return self.run is not None and not self.run.over
+
+    def settle(self, run: DemoRun | None) -> None:
+        """Deletes the run before this one, or takes it back if this one failed."""
+        if run is None or run is not self.run or self.previous is None:
+            return
+        dropped, self.previous = self.previous, None
+        if run.error:
+            self.run, dropped = dropped, run
+        shutil.rmtree(dropped.folder, ignore_errors=True)
 
     def cleanup(self) -> None:
         """Deletes the folder of a session that has ended, unless a run still writes there."""
@@ -139,6 +149,7 @@ class Sessions:
             finally:
                 run.abandon()
                 self.queue.leave(run)
+                session.settle(run)
         finally:
             session.cleanup()
 
@@ -146,7 +157,7 @@ class Sessions:
         self, session: Session, request: RunRequest, drawing: Any, shown: Mapping[str, Any],
         address: str,
     ) -> DemoRun:  # fmt: skip
-        """A run in place of the session's last one."""
+        """A run in place of the session's last one, which `Session.settle` drops or takes back."""
         from .runs import DemoRun
         from .session_pictures import CLOSED
 
@@ -159,11 +170,10 @@ class Sessions:
                 raise UserError(CLOSED)
             if session.busy:
                 raise UserError(BUSY)
-            last, folder = session.run, session.folder / secrets.token_hex(8)
+            session.settle(session.run)
+            folder = session.folder / secrets.token_hex(8)
             arguments = (folder, request, inputs, self.limits, self.executor, address)
-            session.run = DemoRun(*arguments)
-        if last is not None:
-            shutil.rmtree(last.folder, ignore_errors=True)
+            session.previous, session.run = session.run, DemoRun(*arguments)
         return session.run
 
     def _updates(self, run: DemoRun, session: Session) -> Iterator[dict[str, Any]]:
@@ -188,7 +198,9 @@ class Sessions:
         return any(session.busy for session in self._family(key).values())
 
     def finished(self, key: str | None) -> dict[str, Any] | None:
-        """What the page showed at the end of a session's last run; None if it has made none.
+        """What the page showed at the end of a session's last run of the picture it shows now.
+
+        None if there is none.
 
         Raises:
             UserError: the run is not over.
@@ -198,7 +210,8 @@ class Sessions:
             return None
         if session.busy:
             raise UserError(BUSY)
-        return None if session.run.error else session.run.state_dict()
+        same = session.run.source == session.pictures.source
+        return session.run.state_dict() if same and not session.run.error else None
 
     def result(self, key: str) -> bytes:
         """The PNG that a session's run ended with.

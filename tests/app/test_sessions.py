@@ -16,7 +16,17 @@ from dip_lite.app.session_pictures import SessionPictures
 from dip_lite.app.sessions import Sessions
 from dip_lite.app.uploads import Picture
 from dip_lite.errors import UserError
-from tests.app.helpers import ENDLESS, TINY, add, add_sample, picture, running, until, wait_for
+from tests.app.helpers import (
+    ENDLESS,
+    TINY,
+    add,
+    add_sample,
+    last,
+    picture,
+    running,
+    until,
+    wait_for,
+)
 
 
 def test_whoever_leaves_takes_everything_along(sessions: Sessions, tmp_path: Path) -> None:
@@ -43,6 +53,24 @@ def test_one_run_a_visitor_and_a_fair_refusal(sessions: Sessions) -> None:
     for run in runs:
         run.close()  # type: ignore[attr-defined]
     assert len(sessions.queue) == 0
+
+
+def test_a_run_that_fails_leaves_the_last_result(sessions: Sessions, tmp_path: Path) -> None:
+    add_sample(sessions, "a")
+    made = last(sessions.run("a", RunRequest.parse(**TINY)))
+    nothing_painted = RunRequest.parse(**TINY | {"task": "inpaint", "mask": "draw"})
+    with pytest.raises(UserError, match="Paint over"):
+        list(sessions.run("a", nothing_painted))
+    kept = sessions.finished("a")
+    assert kept is not None and kept["id"] == made["id"]
+    run = sessions.find_run(made["id"])
+    assert run is not None and run.fetch("result.png") and run.fetch("record.zip")
+    assert len(list(run.folder.parent.glob("*/record"))) == 1
+    add_sample(sessions, "a", "chelsea")  # of another picture it would be the wrong result
+    assert sessions.finished("a") is None
+    again = last(sessions.run("a", RunRequest.parse(**TINY)))
+    assert sessions.find_run(made["id"]) is None and not run.folder.exists()
+    assert sessions.finished("a") == again
 
 
 def test_the_silent_are_let_go(tmp_path: Path) -> None:
