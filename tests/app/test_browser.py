@@ -145,7 +145,7 @@ def test_a_long_run_is_shown_and_the_picture_stays(visit: Visit) -> None:
 
 
 def test_after_an_error_one_can_go_on(visit: Visit) -> None:
-    """The buttons are as before, and the page shows the visitor's picture."""
+    """The buttons are as before, and the page shows the visitor's picture, or its last result."""
     page = visit.page
     give(visit, noisy((72, 56)))
     visit.wait("ready")
@@ -159,12 +159,18 @@ def test_after_an_error_one_can_go_on(visit: Visit) -> None:
     visit.tiny(5)
     page.click("#run")
     visit.settled()
+    shown = visit.shown()
     page.click("#task >> text=Inpaint")
     page.wait_for_selector("#brush", state="visible")
     page.click("#run")
-    visit.state("ready")
+    page.wait_for_selector("text=Paint over the area to fill in first.")
     page.wait_for_function("!document.querySelector('#run').disabled")
-    assert page.is_disabled("#stop")
+    visit.state("done")
+    assert page.is_disabled("#stop") and visit.shown() == shown
+    page.click("#long-runs button[data-name=example-noise]")
+    visit.wait("example-noise")
+    page.click("#long-runs button[data-name=example-noise]")  # and back
+    page.wait_for_function(f"document.querySelector('.dip-frame').dataset.shown == '{shown}'")
 
 
 def test_a_long_run_waits_for_the_visitors_own(visit: Visit) -> None:
