@@ -216,11 +216,14 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Curve], log_x: bool, log_y: bo
         axes.plot(*zip(*points, strict=True), linestyle=style, label=name, linewidth=1.7)
     axes.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
     if log_x:
-        from matplotlib.ticker import LogFormatter
-
+        low, high = axes.get_xlim()
         axes.xaxis.set_major_formatter("{x:g}")
-        few = LogFormatter(minor_thresholds=(2, 0.5))  # 20, 50 … where there is one power of ten
-        axes.xaxis.set_minor_formatter(few)
+        axes.xaxis.set_minor_formatter(_label_few if high < 400 * low else "")
+
+
+def _label_few(x: float, _: int) -> str:
+    """20, 50, 200 … of the ticks between powers of ten, where there is room for them."""
+    return f"{x:g}" if f"{x:e}"[0] in "25" else ""
 
 
 def _draw_marks(

@@ -31,6 +31,19 @@ def drawn(fig):
     return axes, {line.get_label(): line.get_xydata() for line in axes.lines}
 
 
+def test_a_log_axis_is_labelled_where_there_is_room() -> None:
+    def labels(first: float, last: float) -> list[str]:
+        axes = plot_curves({"a": ([first, last], [1.0, 2.0])}).axes[0]
+        axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+        ticks = [*axes.get_xticklabels(minor=False), *axes.get_xticklabels(minor=True)]
+        low, high = axes.get_xlim()
+        return [t.get_text() for t in ticks if low < t.get_position()[0] < high and t.get_text()]
+
+    assert sorted(labels(20, 700), key=float) == ["20", "50", "100", "200", "500"]
+    assert sorted(labels(0.015, 3), key=float) == ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]
+    assert sorted(labels(1, 5000), key=float) == ["1", "10", "100", "1000"]
+
+
 def test_lines_are_the_values_and_log_axes_drop_what_they_cannot_show():
     fig = plot_curves(
         {"a": ([0, 1, 10], [1.0, 0.5, 0.1]), "b": ([1, 2, 3], [0.3, 0.0, 0.2])},
