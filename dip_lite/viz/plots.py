@@ -221,7 +221,7 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Curve], log_x: bool, log_y: bo
         axes.xaxis.set_minor_formatter(_label_few if high < 400 * low else "")
 
 
-def _label_few(x: float, _: int) -> str:
+def _label_few(x: float, _: float) -> str:
     """20, 50, 200 … of the ticks between powers of ten, where there is room for them."""
     return f"{x:g}" if f"{x:e}"[0] in "25" else ""
 
