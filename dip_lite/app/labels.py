@@ -7,7 +7,7 @@ noise last, so stopping early leaves the noise out. Drag the slider to see for y
 PICTURE = """<h2>Picture</h2><p class="hint">Drop, paste or
 <button type="button" id="choose">choose</button> your own, or pick an example. It stays on this
 demo's machines, is used for your runs only, and is deleted when you leave.</p>"""
-LONG_RUNS_HINT = "Or watch a long run of the paper's own networks:"
+LONG_RUNS_HINT = "Or watch a long run of the paper's own networks. Press again to come back."
 
 TASKS = {
     "denoise": "Denoise",
@@ -22,7 +22,8 @@ TASK_HINTS = {
     "jpeg": "Remove the blocks and ripples of strong compression.",
     "inpaint": "Fill in text, scratches or holes. Only known pixels are fitted.",
     "super-resolve": "Downscaled, the result must match your picture.",
-    "flash": "Combine the light of one picture with the detail of another taken with flash.",
+    "flash": "Combine the light of one picture with the detail of another taken with flash. "
+    "Without one, a dim, noisy copy of your picture is made and restored.",
     "invert": "See what a layer of a recognition network keeps of a picture.",
 }
 MASKS = {

@@ -134,7 +134,7 @@ def _super_resolve(
     crop = _center_crop(x, limits.max_pixels // times**2, factor if request.downscale else 1)
     if crop.shape != x.shape:
         height, width = crop.shape[2:]
-        note = f"Only the center of your picture is used, {width}×{height} pixels."
+        note = f"Only the centre of your picture is used, {width}×{height} pixels."
     if min(crop.shape[2:]) < MIN_SIDE * (factor if request.downscale else 1):
         raise UserError(f"The picture is too small: choose a scale factor below {factor}.")
     truth = crop if request.downscale else None

@@ -53,9 +53,9 @@ class DemoRun:
     ) -> None:  # fmt: skip
         self.token, self.folder, self.request = secrets.token_urlsafe(16), folder, request
         self.time_limit, self.address = request.time_limit(limits), address
-        self.source = inputs.source
         self.phase, self.error, self.changed = "waiting", "", threading.Event()
-        self._inputs: Inputs | None = inputs
+        self.source = inputs.source
+        self._inputs: Inputs | None = replace(inputs, source="")  # no business of who fits it
         self._limits, self._executor, self._notice = limits, executor, ""
         self._since: float | None = None  # when its turn came, then when its first step began
         self._started: Started | None = None

@@ -116,7 +116,8 @@ class SessionPictures:
         Raises:
             UserError: a drawing or mask that does not suit the picture.
         """
-        picture, mask = self.picture(), None
+        with self._lock:
+            picture, source, mask = self.picture(), self.source, None
         lit = self._load("flash") if request.task == "flash" else None
         if request.task == "inpaint" and request.mask == "draw" and drawing:
             mask = uploads.fit_mask(uploads.read_drawing(drawing), picture)
@@ -124,10 +125,10 @@ class SessionPictures:
             uploaded = self._load("mask")
             mask = None if uploaded is None else uploads.fit_mask(uploaded, picture)
         constraint = None
-        if request.task == "jpeg" and not request.quality and not self.source.startswith(SAMPLE):
-            constraint = uploads.read_constraint(self.source, picture)
+        if request.task == "jpeg" and not request.quality and not source.startswith(SAMPLE):
+            constraint = uploads.read_constraint(source, picture)
         flash = None if lit is None else Picture(lit)
-        return Inputs(picture, flash, mask, constraint, self.source)
+        return Inputs(picture, flash, mask, constraint, source)
 
     def close(self) -> None:
         """Ends the session: deletes its uploads, unless another session uses them."""

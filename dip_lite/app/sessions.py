@@ -56,14 +56,17 @@ class Session:
         """Whether its run is not over."""
         return self.run is not None and not self.run.over
 
-    def settle(self, run: DemoRun | None) -> None:
-        """Deletes the run before this one, or takes it back if this one failed."""
-        if run is None or run is not self.run or self.previous is None:
-            return
+    def settle(self) -> Path | None:
+        """Once the run is over, drops the one before it, or takes that back if this one failed.
+
+        Returns the folder to delete, if any.
+        """
+        if self.run is None or self.previous is None or not self.run.over:
+            return None
         dropped, self.previous = self.previous, None
-        if run.error:
-            self.run, dropped = dropped, run
-        shutil.rmtree(dropped.folder, ignore_errors=True)
+        if self.run.error:
+            self.run, dropped = dropped, self.run
+        return dropped.folder
 
     def cleanup(self) -> None:
         """Deletes the folder of a session that has ended, unless a run still writes there."""
@@ -149,7 +152,7 @@ class Sessions:
             finally:
                 run.abandon()
                 self.queue.leave(run)
-                session.settle(run)
+                self._settle(session)
         finally:
             session.cleanup()
 
@@ -157,7 +160,7 @@ class Sessions:
         self, session: Session, request: RunRequest, drawing: Any, shown: Mapping[str, Any],
         address: str,
     ) -> DemoRun:  # fmt: skip
-        """A run in place of the session's last one, which `Session.settle` drops or takes back."""
+        """A run in place of the session's last one, see `Session.settle`."""
         from .runs import DemoRun
         from .session_pictures import CLOSED
 
@@ -170,11 +173,16 @@ class Sessions:
                 raise UserError(CLOSED)
             if session.busy:
                 raise UserError(BUSY)
-            session.settle(session.run)
-            folder = session.folder / secrets.token_hex(8)
+            dropped, folder = session.settle(), session.folder / secrets.token_hex(8)
             arguments = (folder, request, inputs, self.limits, self.executor, address)
             session.previous, session.run = session.run, DemoRun(*arguments)
+        _delete(dropped)
         return session.run
+
+    def _settle(self, session: Session) -> None:
+        with self._lock:
+            dropped = session.settle()
+        _delete(dropped)
 
     def _updates(self, run: DemoRun, session: Session) -> Iterator[dict[str, Any]]:
         while not run.over:
@@ -210,6 +218,7 @@ class Sessions:
             return None
         if session.busy:
             raise UserError(BUSY)
+        self._settle(session)
         same = session.run.source == session.pictures.source
         return session.run.state_dict() if same and not session.run.error else None
 
@@ -227,7 +236,8 @@ class Sessions:
 
     def find_run(self, token: str) -> DemoRun | None:
         """The run with that token, while its session lasts."""
-        runs = [session.run for session in list(self._sessions.values()) if session.run]
+        sessions = list(self._sessions.values())
+        runs = [run for session in sessions for run in (session.run, session.previous) if run]
         same = [run for run in runs if secrets.compare_digest(run.token.encode(), token.encode())]
         return same[0] if same else None
 
@@ -331,3 +341,8 @@ class Sessions:
                 if not self._sessions and not self._pending_deletes:
                     self._cleaner = None
                     return
+
+
+def _delete(folder: Path | None) -> None:
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -218,7 +218,8 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Curve], log_x: bool, log_y: bo
     if log_x:
         low, high = axes.get_xlim()
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(_label_few if high < 400 * low else "")
+        every = "{x:g}" if high < 8 * low else ""
+        axes.xaxis.set_minor_formatter(_label_few if 8 * low <= high < 400 * low else every)
 
 
 def _label_few(x: float, _: float) -> str:

@@ -29,6 +29,14 @@ def test_a_phone(browser: Any, demo: Server) -> None:
     visit.wait("example:0:avg")
     page.touchscreen.tap(view["x"] + view["width"] * 0.8, view["y"] + 40)
     assert 75 <= int(page.input_value(".dip-compare-slider")) <= 85
+    visit.tiny(5)
+    page.locator("#run").scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") > 400
+    page.tap("#run")  # shows the picture, which is far above
+    page.wait_for_function(
+        "Math.abs(document.querySelector('.dip-view').getBoundingClientRect().top) < 60"
+    )
+    visit.settled()
     visit.close()
 
 

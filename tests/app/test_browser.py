@@ -160,6 +160,7 @@ def test_after_an_error_one_can_go_on(visit: Visit) -> None:
     page.click("#run")
     visit.settled()
     shown = visit.shown()
+    page.wait_for_selector("text=Paint over the area to fill in first.", state="detached")
     page.click("#task >> text=Inpaint")
     page.wait_for_selector("#brush", state="visible")
     page.click("#run")

@@ -220,7 +220,8 @@ def test_without_the_clean_picture_the_curve_is_the_loss(browser: Any) -> None:
     value = state(rows, truth=False, numbers={"auto_step": None, "best_step": 81, "step": 81})
     stage = Stage(browser, value, pictures)
     stage.wait("r1:9:avg")
-    assert "log scale" in stage.page.inner_text(".dip-axis-name")
+    assert "log₁₀" in stage.page.inner_text(".dip-axis-name")
+    assert "log scale" in stage.page.inner_text(".dip-axis-right")
     assert len(stage.page.get_attribute(".dip-line-avg", "points").split()) == 10
     for name in (".dip-jump-auto", ".dip-jump-best", ".dip-with"):
         assert not stage.page.is_visible(name)

@@ -55,7 +55,7 @@ def test_one_run_a_visitor_and_a_fair_refusal(sessions: Sessions) -> None:
     assert len(sessions.queue) == 0
 
 
-def test_a_run_that_fails_leaves_the_last_result(sessions: Sessions, tmp_path: Path) -> None:
+def test_a_run_that_fails_leaves_the_last_result(sessions: Sessions) -> None:
     add_sample(sessions, "a")
     made = last(sessions.run("a", RunRequest.parse(**TINY)))
     nothing_painted = RunRequest.parse(**TINY | {"task": "inpaint", "mask": "draw"})
@@ -65,12 +65,48 @@ def test_a_run_that_fails_leaves_the_last_result(sessions: Sessions, tmp_path: P
     assert kept is not None and kept["id"] == made["id"]
     run = sessions.find_run(made["id"])
     assert run is not None and run.fetch("result.png") and run.fetch("record.zip")
-    assert len(list(run.folder.parent.glob("*/record"))) == 1
+    assert [path for path in run.folder.parent.iterdir() if path.is_dir()] == [run.folder]
     add_sample(sessions, "a", "chelsea")  # of another picture it would be the wrong result
     assert sessions.finished("a") is None
     again = last(sessions.run("a", RunRequest.parse(**TINY)))
     assert sessions.find_run(made["id"]) is None and not run.folder.exists()
     assert sessions.finished("a") == again
+
+
+@pytest.mark.parametrize("step", ["waiting", "running"])
+def test_a_run_that_nobody_watches_to_its_end_leaves_the_last_result(
+    sessions: Sessions, step: str
+) -> None:
+    add_sample(sessions, "a")
+    made = last(sessions.run("a", RunRequest.parse(**TINY)))
+    others = [sessions.run(key, RunRequest.parse(**ENDLESS)) for key in "bc" if step == "waiting"]
+    for other in others:
+        next(other)
+    run = sessions.run("a", RunRequest.parse(**ENDLESS))
+    until(run, lambda state: state["state"] == step)
+    kept = sessions.find_run(made["id"])
+    assert kept is not None and kept.fetch("result.png")  # the page may still show it
+    run.close()  # type: ignore[attr-defined]
+    for other in others:
+        other.close()  # type: ignore[attr-defined]
+    wait_for(lambda: not sessions.busy("a"))
+    finished = sessions.finished("a")
+    assert finished is not None and finished["id"] == made["id"]
+    assert [path for path in kept.folder.parent.iterdir() if path.is_dir()] == [kept.folder]
+
+
+def test_a_full_queue_leaves_the_last_result(sessions: Sessions) -> None:
+    add_sample(sessions, "a")
+    made = last(sessions.run("a", RunRequest.parse(**TINY)))
+    others = [sessions.run(key, RunRequest.parse(**ENDLESS)) for key in "bcde"]
+    for other in others:
+        next(other)
+    with pytest.raises(UserError, match="people are waiting"):
+        next(sessions.run("a", RunRequest.parse(**TINY)))
+    finished = sessions.finished("a")
+    assert finished is not None and finished["id"] == made["id"]
+    for other in others:
+        other.close()  # type: ignore[attr-defined]
 
 
 def test_the_silent_are_let_go(tmp_path: Path) -> None:

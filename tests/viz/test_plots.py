@@ -42,6 +42,8 @@ def test_a_log_axis_is_labelled_where_there_is_room() -> None:
     assert sorted(labels(20, 700), key=float) == ["20", "50", "100", "200", "500"]
     assert sorted(labels(0.015, 3), key=float) == ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]
     assert sorted(labels(1, 5000), key=float) == ["1", "10", "100", "1000"]
+    for short in [(60, 90), (110, 190), (3, 4.5), (20, 30)]:
+        assert 2 <= len(labels(*short)) <= 10
 
 
 def test_lines_are_the_values_and_log_axes_drop_what_they_cannot_show():

@@ -26,6 +26,7 @@
   // A button that is disabled loses the focus: Run passes it to Stop, and Stop back to Run.
   window.dipFocus = (name, times = 40) => {
     const button = document.getElementById(name), now = document.activeElement;
+    if (name === "stop" && times === 40 && matchMedia("(max-width: 860px)").matches) document.getElementById("viewer")?.scrollIntoView(); // far above
     if (now && now !== document.body && now.id !== "run" && now.id !== "stop") return;
     if (button && !button.disabled) button.focus({ preventScroll: true });
     else if (times) setTimeout(() => window.dipFocus(name, times - 1), 50);

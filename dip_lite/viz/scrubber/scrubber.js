@@ -141,9 +141,9 @@ export function mount(el, host) { // in an element with the markup of `scrubber.
       .map(([step, v]) => `${across(step)},${down(v)}`).join(" ");
     part("line-avg").setAttribute("points", line(3));
     part("line-raw").setAttribute("points", known ? line(4) : "");
-    setText(part("axis-right"), `step ${lastStep()}`);
+    setText(part("axis-right"), `step ${lastStep()}, log scale`);
     const gaps = all.filter((row) => value(row, 3) == null).length;
-    const name = known ? `PSNR, ${low.toFixed(0)} to ${(low + span).toFixed(0)} dB${hasRaw ? " · bold: moving average" : ""}` : "Fit to the input (loss, log scale)";
+    const name = known ? `PSNR, ${low.toFixed(0)} to ${(low + span).toFixed(0)} dB${hasRaw ? " · bold: moving average" : ""}` : "Closeness to the input (−log₁₀ of the loss)";
     setText(part("axis-name"), gaps && run.state === "done" ? `${values.length ? name : "No curve"} · ${gaps} of ${all.length} values missing` : name);
   }
 
