@@ -32,7 +32,7 @@ from .request import RestoreRequest
 from .resume import check_inputs, record_settings, recorded_threads, resume_request
 
 LOG_EVERY = 5.0  # seconds between two states of the bar where nobody can see it move
-BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit}, at most {remaining} left{postfix}"
+BAR = "{l_bar}{bar}| {n:.0f} of at most {total:.0f} {unit}{postfix}"
 
 
 class Interrupt:
