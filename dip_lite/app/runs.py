@@ -55,7 +55,7 @@ class DemoRun:
         self.time_limit, self.address = request.time_limit(limits), address
         self.phase, self.error, self.changed = "waiting", "", threading.Event()
         self.source = inputs.source
-        self._inputs: Inputs | None = replace(inputs, source="")  # no business of who fits it
+        self._inputs: Inputs | None = replace(inputs, source="")  # a path here, which no fit needs
         self._limits, self._executor, self._notice = limits, executor, ""
         self._since: float | None = None  # when its turn came, then when its first step began
         self._started: Started | None = None
